@@ -1,0 +1,131 @@
+"""What travels between server and agent: a task on its way out, a response on its way back."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from protocol.reading import Reader, Text, check_u64, normal_uuid, plain, struct
+from protocol.tasks import form, read_result, read_task
+from protocol.tasks.interface import Result, Task
+
+_NULL = Raw(b"null")
+
+
+class TaskEvent(Struct, frozen=True):
+    """
+    One task for one agent.
+
+    ``timeout_ms`` and ``deadline`` (ms since the epoch, the server's clock) come from a cronprobe server only, ``None``
+    otherwise.
+    """
+
+    task_id: int
+    task_token: str
+    task: Task
+    timeout_ms: int | None = None
+    deadline: int | None = None
+
+
+class _TaskEvent(Struct):
+    task_id: int
+    task_token: str
+    task_event_type: Raw
+    timeout_ms: int | None = None
+    deadline: int | None = None
+
+
+_read_event: Reader[_TaskEvent] = plain(_TaskEvent)
+
+
+def read_event(text: Text) -> TaskEvent:
+    """
+    A task as the agent receives it.
+
+    Raises:
+        Unreadable: it is none, or its type is unknown here.
+    """
+    event = _read_event(text)
+    task = read_task(event.task_event_type)
+    return TaskEvent(event.task_id, event.task_token, task, event.timeout_ms, event.deadline)
+
+
+class TaskResponse(Struct, frozen=True):
+    """
+    What an agent uploads. ``timestamp`` is its clock at completion, ms since the epoch.
+
+    ``started_at`` (ms), ``reason`` (a word of ``outcomes.Reason``) and ``detail`` come from a cronprobe agent only.
+    """
+
+    task_id: int
+    agent_uuid: str
+    task_token: str
+    timestamp: int
+    success: bool
+    error_message: str | None
+    task_event_result: Result | None
+    started_at: int | None = None
+    reason: str | None = None
+    detail: dict[str, Any] | None = None
+
+
+class _TaskResponse(Struct):
+    task_id: int
+    agent_uuid: str
+    task_token: str
+    timestamp: int
+    success: bool
+    error_message: str | None = None
+    task_event_result: Raw = _NULL
+    started_at: Any = None
+    reason: Any = None
+    detail: Any = None
+
+    def __post_init__(self) -> None:
+        check_u64(self.task_id)
+        check_u64(self.timestamp)
+
+
+_read_response = struct(_TaskResponse, extensions=3)
+
+
+def read_response(text: Text) -> TaskResponse:
+    """
+    A response as the server receives it. An ill-formed extension is dropped: stock peers may use the same names.
+
+    Raises:
+        Unreadable: it is none, or its result is no known variant.
+    """
+    response = _read_response(text)
+    raw = response.task_event_result
+    started, reason, detail = response.started_at, response.reason, response.detail
+    return TaskResponse(
+        response.task_id,
+        normal_uuid(response.agent_uuid),
+        response.task_token,
+        response.timestamp,
+        response.success,
+        response.error_message,
+        None if bytes(raw) == b"null" else read_result(raw),
+        started if type(started) is int and 0 <= started < 2**63 else None,
+        reason if type(reason) is str else None,
+        detail if type(detail) is dict else None,
+    )
+
+
+def response_text(response: TaskResponse, *, order: Literal["sorted"] | None = None, extensions: bool = False) -> bytes:
+    """The JSON of a response in declaration order, or with ``order="sorted"`` in byte order."""
+    result = response.task_event_result
+    members: dict[str, object] = {
+        "task_id": response.task_id,
+        "agent_uuid": response.agent_uuid,
+        "task_token": response.task_token,
+        "timestamp": response.timestamp,
+        "success": response.success,
+        "error_message": response.error_message,
+        "task_event_result": None if result is None else form(result),
+    }
+    if extensions:
+        ours = {"started_at": response.started_at, "reason": response.reason, "detail": response.detail}
+        members |= {name: value for name, value in ours.items() if value is not None}
+    return msgspec.json.encode(members, order=order)

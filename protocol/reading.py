@@ -1,0 +1,193 @@
+"""
+How JSON becomes data here, by the habits of the peers' decoder (serde).
+
+A struct is an object or an array of all its fields; a member given twice is refused; an enum is a string or an object
+with one key. Everything raises ``Unreadable``. Nothing else in the project reads JSON from a peer by other rules.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from ada_url import URL
+from msgspec import Meta, Raw
+
+from protocol.errors import Unreadable
+
+T = TypeVar("T")
+Text = Raw | bytes
+Reader = Callable[[Text], T]
+
+U64_MAX = 2**64 - 1
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def plain(form: Any) -> Reader[Any]:
+    """A reader of any type that msgspec knows, in its strict mode."""
+    decode = msgspec.json.Decoder(form).decode
+
+    def read(text: Text) -> Any:
+        try:
+            return decode(text)
+        except MALFORMED as e:
+            raise Unreadable(str(e)) from e
+
+    return read
+
+
+members: Reader[dict[str, Raw]] = plain(dict[str, Raw])
+elements: Reader[list[Raw]] = plain(list[Raw])
+string: Reader[str] = plain(str)
+boolean: Reader[bool] = plain(bool)
+number: Reader[float] = plain(float)
+i64: Reader[int] = plain(Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)])
+_natural: Reader[int] = plain(Annotated[int, Meta(ge=0)])
+
+
+def u64(text: Text) -> int:
+    """An unsigned 64-bit integer; ``5.0`` is none."""
+    return check_u64(_natural(text))
+
+
+def check_u64(value: int) -> int:
+    """``value`` if it fits 64 unsigned bits, else ``Unreadable``."""
+    if not 0 <= value <= U64_MAX:
+        raise Unreadable(f"{value} does not fit an unsigned 64-bit integer")
+    return value
+
+
+@lru_cache(maxsize=16_384)
+def normal_uuid(text: str) -> str:
+    """
+    A UUID as lowercase hyphenated text.
+
+    Accepted are hyphenated, 32 hex digits, ``{…}`` and ``urn:uuid:…``, in any case.
+    """
+    bare = text.removeprefix("urn:uuid:")
+    if bare == text and text[:1] == "{" and text[-1:] == "}":
+        bare = text[1:-1]
+    hyphenated = len(bare) == 36 and [i for i, c in enumerate(bare) if c == "-"] == [8, 13, 18, 23]
+    digits = bare.replace("-", "") if hyphenated else bare
+    if len(digits) != 32 or not all(c in "0123456789abcdefABCDEF" for c in digits):
+        raise Unreadable(f"UUID parsing failed: {text!r} is not a UUID")
+    return str(UUID(hex=digits))
+
+
+def uuid(text: Text) -> str:
+    """A UUID in any of its forms, as lowercase hyphenated text."""
+    return normal_uuid(string(text))
+
+
+@lru_cache(maxsize=4_096)
+def normal_url(text: str) -> str:
+    """An absolute URL in the form of the WHATWG URL standard, https://url.spec.whatwg.org/."""
+    try:
+        return URL(text).href
+    except ValueError as e:
+        raise Unreadable(f"not an absolute URL: {text!r}") from e
+
+
+def url(text: Text) -> str:
+    """An absolute URL, normalised."""
+    return normal_url(string(text))
+
+
+def optional(read: Reader[T]) -> Reader[T | None]:
+    """``null``, or what ``read`` reads."""
+    return lambda text: None if bytes(text) == b"null" else read(text)
+
+
+def sequence(read: Reader[T]) -> Reader[tuple[T, ...]]:
+    """An array whose elements ``read`` reads."""
+    return lambda text: tuple(read(element) for element in elements(text))
+
+
+def nothing(text: Text) -> None:
+    """``null``: the payload of a unit variant in its object form."""
+    if bytes(text) != b"null":
+        raise Unreadable(f"expected null, found {bytes(text)[:40]!r}")
+
+
+def struct(form: type[T], extensions: int = 0) -> Reader[T]:
+    """
+    A msgspec struct from an object (unknown members ignored, known ones at most once) or from an array of all fields.
+
+    The last ``extensions`` fields are ours: the array form does not have them. Rules on values stand in the struct's
+    own ``__post_init__``.
+    """
+    read_object: Reader[T] = plain(form)
+    fields = msgspec.structs.fields(form)  # type: ignore[arg-type]
+    names = tuple(field.encode_name for field in fields)[: len(fields) - extensions]
+
+    def read(text: Text) -> T:
+        if bytes(text)[:1] == b"[":
+            values = elements(text)
+            if len(values) != len(names):
+                raise Unreadable(f"expected an array of {len(names)} elements, found {len(values)}")
+            return read_object(msgspec.json.encode(dict(zip(names, values, strict=True))))
+        refuse_repeats(text, names)
+        return read_object(text)
+
+    return read
+
+
+def tagged(variants: Mapping[str, Reader[T]], units: Mapping[str, T]) -> Reader[tuple[str, T]]:
+    """
+    An enum value as (variant, payload): a string for the variants of ``units``, else an object with exactly one key.
+    """
+
+    def read(text: Text) -> tuple[str, T]:
+        if bytes(text)[:1] == b'"':
+            name = string(text)
+            if name in units:
+                return name, units[name]
+            raise Unreadable(_unknown(name, variants, units))
+        entries = members(text)
+        if len(entries) != 1:
+            raise Unreadable(f"expected an object with exactly one key, found {len(entries)}")
+        [(name, payload)] = entries.items()
+        refuse_repeats(text, (name,))
+        if name in units:
+            nothing(payload)
+            return name, units[name]
+        if name not in variants:
+            raise Unreadable(_unknown(name, variants, units))
+        return name, variants[name](payload)
+
+    return read
+
+
+def _unknown(name: str, variants: Mapping[str, Any], units: Mapping[str, Any]) -> str:
+    if name in variants:
+        return f"variant `{name}` needs a payload"
+    return f"unknown variant `{name}`, expected one of " + ", ".join(f"`{v}`" for v in [*variants, *units])
+
+
+def refuse_repeats(text: Text, names: Iterable[str]) -> None:
+    """Raise ``Unreadable`` when the object ``text`` has one of ``names`` twice."""
+    repeats = repeated(text, names)
+    if repeats:
+        raise Unreadable(f"duplicate field `{sorted(repeats)[0]}`")
+
+
+def repeated(text: Text, names: Iterable[str]) -> set[str]:
+    """
+    Those of ``names`` that the object ``text`` has twice or more.
+
+    Counting the quoted name in the bytes is a hundred times faster than a second parse and can only err towards
+    suspicion, so the exact look is taken at suspects alone.
+    """
+    raw = bytes(text)
+    if b"\\u00" not in raw and all(raw.count(b'"%b"' % name.encode()) < 2 for name in names):
+        return set()
+    # The hook is called for inner objects first: the last list it sees is that of the outermost object.
+    pairs: list[list[tuple[str, Any]]] = []
+    try:
+        json.loads(raw, object_pairs_hook=pairs.append)
+    except (ValueError, RecursionError) as e:
+        raise Unreadable(str(e)) from e
+    found = [key for key, _ in pairs[-1]]
+    return {name for name in names if found.count(name) > 1}

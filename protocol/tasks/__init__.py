@@ -1,0 +1,83 @@
+"""
+The task types, one file each, and the one table of them.
+
+To add a type: its file, its line in ``TASK_TYPES``, and a probe of the same name on the agent.
+"""
+
+import msgspec
+
+from protocol.reading import Text, tagged
+from protocol.tasks.dns import DNS
+from protocol.tasks.edit_config import EDIT_CONFIG
+from protocol.tasks.execute import EXECUTE
+from protocol.tasks.http_ping import HTTP_PING
+from protocol.tasks.http_request import HTTP_REQUEST
+from protocol.tasks.interface import Result, Task, TaskType
+from protocol.tasks.ip import IP
+from protocol.tasks.ping import PING
+from protocol.tasks.read_config import READ_CONFIG
+from protocol.tasks.self_update import SELF_UPDATE
+from protocol.tasks.tcp_ping import TCP_PING
+from protocol.tasks.version import VERSION
+from protocol.tasks.web_shell import WEB_SHELL
+
+TASK_TYPES: dict[str, TaskType] = {
+    task_type.name: task_type
+    for task_type in (
+        PING,
+        TCP_PING,
+        HTTP_PING,
+        WEB_SHELL,
+        EXECUTE,
+        HTTP_REQUEST,
+        DNS,
+        READ_CONFIG,
+        EDIT_CONFIG,
+        IP,
+        VERSION,
+        SELF_UPDATE,
+    )
+}
+
+_tagged_task = tagged(
+    {t.name: t.read_task for t in TASK_TYPES.values() if t.read_task is not None},
+    {t.name: None for t in TASK_TYPES.values() if t.read_task is None},
+)
+_tagged_result = tagged({t.name: t.read_result for t in TASK_TYPES.values()}, {})
+
+
+def read_task(text: Text) -> Task:
+    """
+    A task object from its JSON.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    return Task(*_tagged_task(text))
+
+
+def read_result(text: Text) -> Result:
+    """
+    A result object from its JSON.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    return Result(*_tagged_result(text))
+
+
+def wire_text(value: Task | Result) -> bytes:
+    """The JSON that travels to agents and callers: members in declaration order, options as null."""
+    return msgspec.json.encode(form(value))
+
+
+def stored_text(value: Task | Result) -> bytes:
+    """The JSON that queries answer: members in byte order."""
+    return msgspec.json.encode(form(value), order="sorted")
+
+
+def form(value: Task | Result) -> object:
+    """The value as plain data, to be embedded in what msgspec encodes."""
+    if isinstance(value, Task) and TASK_TYPES[value.name].read_task is None:
+        return value.name
+    return {value.name: value.payload}

@@ -1,0 +1,7 @@
+"""``http_ping``: the time from sending a GET to its response headers, in milliseconds."""
+
+from protocol.reading import number, url
+from protocol.tasks.interface import TaskType
+from protocol.urls import public_part
+
+HTTP_PING = TaskType(name="http_ping", read_task=url, read_result=number, target=public_part, is_latency=True)

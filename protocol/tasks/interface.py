@@ -1,0 +1,40 @@
+"""What a task type is to the rest of the project."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from protocol.reading import Reader
+
+
+class TaskType(Struct, frozen=True, kw_only=True):
+    """
+    One kind of work an agent can do, both ways of its wire form.
+
+    ``read_task`` is ``None`` for a type without a payload, which travels as a plain string. ``target`` gives what is
+    probed, fit for a metric label: no query, no user info, ``""`` where the type probes nothing. ``refuse`` names
+    what is wrong with a payload that decodes and still must not be created, or gives ``None``. ``is_latency``: the
+    result is nothing but a latency in milliseconds.
+    """
+
+    name: str
+    read_task: Reader[Any] | None
+    read_result: Reader[Any]
+    target: Callable[[Any], str] = lambda _payload: ""
+    refuse: Callable[[Any], str | None] = lambda _payload: None
+    is_latency: bool = False
+
+
+class Task(Struct, frozen=True):
+    """A task object: what to do, without for whom or when. ``payload`` is ``None`` for types without one."""
+
+    name: str
+    payload: Any = None
+
+
+class Result(Struct, frozen=True):
+    """What an agent found: the variant's name and its payload."""
+
+    name: str
+    payload: Any

@@ -1,0 +1,13 @@
+"""What of a URL may be shown: labels and lines on a screen never carry a query, a fragment or user info."""
+
+from ada_url import URL
+
+
+def public_part(url: str) -> str:
+    """The URL without user info, query and fragment; ``url`` must be absolute."""
+    parsed = URL(url)
+    parsed.username = ""
+    parsed.password = ""
+    parsed.search = ""
+    parsed.hash = ""
+    return parsed.href
