@@ -141,6 +141,21 @@ class RegisterTask(Struct, frozen=True):
     client: Annotated[ClientInfo | None, ReadBy(plain(ClientInfo | None))] = None
 
 
+class UnregisterTask(Struct, frozen=True):
+    """End a subscription; see ``read_unregister``."""
+
+    subscription: int
+
+
+def read_unregister(params: Raw | None) -> int | None:
+    """The subscription's id from an array of just that; ``None`` for anything else, which is no error."""
+    try:
+        values = elements(params or b"[]")
+        return u64(values[0]) if len(values) == 1 else None
+    except Unreadable:
+        return None
+
+
 class CreateTask(Struct, frozen=True):
     """One task, now."""
 

@@ -1,0 +1,32 @@
+"""Durations as people write them, in job files and in ``@every``: a whole number and one unit, such as ``10s``."""
+
+import re
+
+from protocol.errors import Error
+
+_FORM = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
+_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+
+
+class NotADuration(Error):
+    """The text has not the form of a duration, or is out of its bounds."""
+
+
+def duration_ms(text: str, least: str, most: str) -> int:
+    """
+    The milliseconds of ``text``, between the durations ``least`` and ``most``, both inclusive.
+
+    Raises:
+        NotADuration: it is none, or out of bounds.
+    """
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise NotADuration(f"'{text}' is not a duration; want {least} to {most}, such as 100ms, 10s, 5m or 1h")
+    if not _ms(least) <= _ms(text) <= _ms(most):
+        raise NotADuration(f"'{text}' is out of bounds; want {least} to {most}")
+    return _ms(text)
+
+
+def _ms(text: str) -> int:
+    number, unit = _FORM.fullmatch(text).groups()  # type: ignore[union-attr]
+    return int(number) * _UNIT_MS[unit]

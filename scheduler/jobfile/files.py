@@ -1,0 +1,61 @@
+"""The files behind the paths that were given, as text. A file that cannot be read is one mistake, never an exception."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from scheduler.jobfile.mistakes import Mistake, Mistaken, Mistakes, Place
+
+MAX_BYTES = 10 * 1024 * 1024
+SUFFIXES = (".yaml", ".yml")
+
+
+class File(Struct, frozen=True):
+    """A file's text, and its name as messages show it."""
+
+    name: str
+    text: str
+
+
+def read_files(paths: Sequence[Path], mistakes: Mistakes) -> Iterable[File]:
+    """Every file that could be read; a directory stands for its YAML files in name order."""
+    for path in paths:
+        for file in mistakes.attempt(_files, path) or ():
+            found = mistakes.attempt(_read, file)
+            if found is not None:
+                yield found
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    try:
+        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.is_dir())
+    except OSError as e:
+        raise _unusable(path, f"cannot be read ({e.strerror}); check its permissions") from e
+    if not files:
+        raise _unusable(path, "the directory has no *.yaml or *.yml; add one")
+    return files
+
+
+def _read(path: Path) -> File:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as e:
+        raise _unusable(path, "there is no such file; check the path") from e
+    except OSError as e:
+        raise _unusable(path, f"cannot be read ({e.strerror}); check its permissions") from e
+    if len(content) > MAX_BYTES:
+        raise _unusable(path, "is larger than 10 MiB; split it over several files of a directory")
+    try:
+        return File(str(path), content.decode("utf-8-sig"))
+    except UnicodeDecodeError as e:
+        before = content[: e.start].decode(errors="replace")
+        place = Place(str(path), before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise Mistaken(Mistake(place, "file", "is not UTF-8; save it in that encoding")) from e
+
+
+def _unusable(path: Path, text: str) -> Mistaken:
+    return Mistaken(Mistake(Place(str(path)), "file", text))

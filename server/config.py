@@ -1,0 +1,29 @@
+"""What the server can be told. Read from flags and environment by the command line, trusted here."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+REQUEST_LIMIT_BYTES = 10 * 1024 * 1024
+"""The largest request body or WebSocket message."""
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """
+    ``store_url`` ``None`` is SQLite in the state directory. ``root_token`` is ``key:secret``; ``None`` takes the one
+    that the state directory keeps, made at the first start.
+
+    ``outbox_size`` is how many tasks may wait for one agent; the next one becomes ``unknown / internal``.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 2211
+    state_dir: Path = Path("cronprobe-state")
+    store_url: str | None = None
+    root_token: str | None = None
+    outbox_size: int = 10_000
+
+    @property
+    def store(self) -> str:
+        """The store's URL."""
+        return self.store_url or f"sqlite:///{(self.state_dir / 'cronprobe.db').absolute()}"

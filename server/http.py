@@ -1,0 +1,222 @@
+"""
+aiohttp's door: JSON-RPC over POST and WebSocket on any path, the metrics page, health.
+
+It knows nothing of methods; ``Rpc`` turns the bytes of a frame into the bytes of its reply.
+"""
+
+import asyncio
+import html
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from aiohttp import WSCloseCode, WSMsgType, web
+from prometheus_client import CollectorRegistry, generate_latest
+
+from protocol.errors import StartError
+from protocol.jsonrpc import PARSE_ERROR, error_of
+from server.config import REQUEST_LIMIT_BYTES
+from server.connection import Connection
+from server.methods.interface import Exchange
+from server.metrics.probes import ProbeMetrics
+from server.rpc import Rpc
+from server.sessions import Sessions
+
+log = structlog.get_logger()
+
+_JSON = "application/json; charset=utf-8"
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
+_TYPES = frozenset(
+    f"{kind}{charset}"
+    for kind in ("application/json", "application/json-rpc")
+    for charset in ("", ";charset=utf-8", "; charset=utf-8")
+)
+_WRONG_TYPE = "Supplied content type is not allowed. Content-Type: application/json is required\n"
+_WRONG_METHOD = "Used HTTP Method is not allowed. POST is required\n"
+_PING_S = 30
+_DEAD_PEER_MS = 20_000
+_FRAMES_AT_ONCE = 64
+_GOODBYE_S = 0.5
+
+
+class Door:
+    """The handlers of one listener."""
+
+    def __init__(
+        self,
+        *,
+        rpc: Rpc,
+        sessions: Sessions,
+        probes: ProbeMetrics,
+        registry: CollectorRegistry,
+        server_uuid: str,
+        is_ready: Callable[[], bool],
+    ) -> None:
+        self._rpc = rpc
+        self._sessions = sessions
+        self._probes = probes
+        self._registry = registry
+        self._server_uuid = server_uuid
+        self._is_ready = is_ready
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._closing = False
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Any request."""
+        if _is_upgrade(request):
+            return await self._websocket(request)
+        if request.method == "POST":
+            return await self._post(request)
+        if request.method in ("GET", "HEAD"):
+            return await self._get(request)
+        return web.Response(status=405, text=_WRONG_METHOD)
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        match request.path:
+            case "/metrics":
+                return await self._metrics(request)
+            case "/-/healthy":
+                return web.Response(text="ok\n")
+            case "/-/ready":
+                ready = self._is_ready() and not self._closing
+                return web.Response(text="ready\n" if ready else "not ready\n", status=200 if ready else 503)
+            case "/" | "/nodeget/rpc":
+                page = _PAGE.format(uuid=html.escape(self._server_uuid))
+                return web.Response(text=page, content_type="text/html", charset="utf-8")
+            case _:
+                return web.Response(status=405, text=_WRONG_METHOD)
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": _METRICS})
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            response.enable_compression(web.ContentCoding.gzip)
+        await response.prepare(request)
+        await response.write(generate_latest(self._registry))
+        async for text in self._probes.page():
+            await response.write(text.encode())
+        await response.write_eof()
+        return response
+
+    async def _post(self, request: web.Request) -> web.Response:
+        if request.headers.get("content-type", "").lower() not in _TYPES:
+            return web.Response(status=415, text=_WRONG_TYPE)
+        if (request.content_length or 0) > REQUEST_LIMIT_BYTES:
+            return _too_large()
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return _json(error_of(b"null", -32603, "Internal error"), status=500)
+        if body[:128].lstrip()[:1] not in (b"{", b"["):
+            return _json(PARSE_ERROR, status=400)
+        return _json(await self._rpc.answer(body, Exchange()) or b"null")
+
+    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse(max_msg_size=REQUEST_LIMIT_BYTES, heartbeat=_PING_S)
+        await ws.prepare(request)
+        _notice_dead_peers(request)
+        self._sockets.add(ws)
+        try:
+            if not self._closing:
+                await self._serve(ws)
+        finally:
+            self._sockets.discard(ws)
+        return ws
+
+    async def _serve(self, ws: web.WebSocketResponse) -> None:
+        seats = asyncio.Semaphore(_FRAMES_AT_ONCE)
+
+        async def send(frame: bytes) -> None:
+            if not ws.closed:
+                try:
+                    await ws.send_frame(frame, WSMsgType.TEXT)
+                except ConnectionError:
+                    log.debug("peer left before its frame")
+
+        async def answer(frame: bytes) -> None:
+            try:
+                exchange = Exchange(connection)
+                reply = await self._rpc.answer(frame, exchange)
+                for early in exchange.before_batch:
+                    await send(early)
+                if reply is not None:
+                    await send(reply)
+                for follow_up in exchange.after_reply:
+                    follow_up()
+            finally:
+                seats.release()
+
+        async with asyncio.TaskGroup() as tasks:
+            connection = Connection(send=send, tasks=tasks, sessions=self._sessions)
+            async for message in ws:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    await seats.acquire()
+                    data = message.data.encode() if message.type is WSMsgType.TEXT else message.data
+                    tasks.create_task(answer(data), name="frame")
+            connection.close()
+
+    async def goodbye(self) -> None:
+        """Close the WebSockets, so that the listener need not wait for them."""
+        self._closing = True
+        closing = [ws.close(code=WSCloseCode.GOING_AWAY, message=b"server stops") for ws in list(self._sockets)]
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await asyncio.gather(*closing)
+        except TimeoutError:
+            log.warning("some peers did not say goodbye", connections=len(self._sockets))
+
+
+@asynccontextmanager
+async def open_door(door: Door, *, host: str, port: int) -> AsyncIterator[int]:
+    """
+    Listen; gives the port, which is the system's choice when ``port`` is 0.
+
+    Raises:
+        StartError: the address cannot be listened on.
+    """
+    app = web.Application(client_max_size=REQUEST_LIMIT_BYTES)
+    app.router.add_route("*", "/{path:.*}", door.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S, handler_cancellation=True)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, backlog=1024)
+        try:
+            await site.start()
+        except OSError as e:
+            raise StartError(f"--listen {host}:{port}: {e.strerror}; stop what listens there or choose another") from e
+        yield runner.addresses[0][1]
+    finally:
+        await door.goodbye()
+        await runner.cleanup()
+
+
+def _is_upgrade(request: web.Request) -> bool:
+    connection = {token.strip().lower() for token in request.headers.get("connection", "").split(",")}
+    return request.headers.get("upgrade", "").lower() == "websocket" and "upgrade" in connection
+
+
+def _notice_dead_peers(request: web.Request) -> None:
+    """A peer that vanished is noticed when data goes unacknowledged for 20 s: tcp(7), TCP_USER_TIMEOUT."""
+    transport = request.transport
+    peer = None if transport is None else transport.get_extra_info("socket")
+    if peer is not None and peer.family in (socket.AF_INET, socket.AF_INET6):
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_MS)
+
+
+def _json(body: bytes, status: int = 200) -> web.Response:
+    return web.Response(body=body, status=status, headers={"content-type": _JSON})
+
+
+def _too_large() -> web.Response:
+    return _json(
+        error_of(b"null", -32007, "Request is too big", f"Exceeded max limit of {REQUEST_LIMIT_BYTES}"), status=413
+    )
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>cronprobe</title>
+<h1>cronprobe</h1>
+<p>Server <code>{uuid}</code> is running. JSON-RPC is served on every path, by POST and by WebSocket.</p>
+<p><a href="/metrics">metrics</a></p>
+</html>
+"""

@@ -1,0 +1,29 @@
+"""``agent_report_*``: a stock agent's monitoring reports, authorised and not kept."""
+
+from protocol.errors import PermissionDenied
+from protocol.methods import Report
+from protocol.permissions import Permission
+from server.auth import Auth
+from server.methods.interface import Exchange, Method
+
+_REPORTS = {
+    "agent_report_dynamic_summary": ("dynamic_monitoring_summary", "DynamicMonitoringSummary"),
+    "agent_report_dynamic": ("dynamic_monitoring", "DynamicMonitoring"),
+    "agent_report_static": ("static_monitoring", "StaticMonitoring"),
+}
+
+
+def methods(*, auth: Auth) -> list[Method]:
+    """The methods of this namespace."""
+    return [_report(auth, name, area, word) for name, (area, word) in _REPORTS.items()]
+
+
+def _report(auth: Auth, name: str, area: str, word: str) -> Method:
+    permission = Permission(area, "write")
+
+    async def report(params: Report, _exchange: Exchange) -> bytes:
+        if not auth.allows_somewhere(params.token, permission):
+            raise PermissionDenied(f"Permission Denied: Missing {word} Write permission for this Agent")
+        return b'{"status":"buffered"}'
+
+    return Method(name=name, params=Report, call=report)

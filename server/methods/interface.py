@@ -1,0 +1,48 @@
+"""What a method of the server is: a name, the form of its parameters, and what it does."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from protocol.errors import RpcError
+from server.connection import Connection
+
+
+class Exchange:
+    """
+    One frame of a caller, and what its handling leaves to be done.
+
+    ``connection`` is ``None`` over HTTP, which cannot carry subscriptions. ``after_reply`` is called once the reply is
+    written; ``before_batch`` are replies that go out by themselves, before the batch that repeats them.
+    """
+
+    def __init__(self, connection: Connection | None = None) -> None:
+        self.connection = connection
+        self.after_reply: list[Callable[[], None]] = []
+        self.before_batch: list[bytes] = []
+
+
+Answer = bytes | RpcError
+
+
+class Method(Struct, frozen=True, kw_only=True):
+    """
+    ``read`` reads the parameters where the rules of ``params`` do not hold. ``call`` gives the result as JSON text or raises ``RpcError``.
+
+    ``call_many``, where given, answers calls that follow each other in a batch in one go. ``subscribes``: the reply to
+    a call in a batch also goes out by itself.
+    """
+
+    name: str
+    params: type[Any]
+    read: Callable[[Raw | None], Any] | None = None
+    call: Callable[[Any, Exchange], Awaitable[bytes]]
+    call_many: Callable[[Sequence[Any]], Awaitable[list[Answer]]] | None = None
+    subscribes: bool = False
+
+
+def json_text(value: object) -> bytes:
+    """``value`` as JSON."""
+    return msgspec.json.encode(value)

@@ -1,0 +1,226 @@
+"""``task_*``: create, dispatch, upload, query and delete tasks."""
+
+import secrets
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from protocol.conditions import Condition, OfAgent, OfType
+from protocol.errors import CredentialMalformed, InternalFailure, PermissionDenied, RpcError
+from protocol.events import response_text
+from protocol.methods import (
+    CreateBatch,
+    Created,
+    CreateTask,
+    CreateTaskBlocking,
+    DeleteTask,
+    NewTask,
+    QueryTask,
+    RegisterTask,
+    UnregisterTask,
+    UploadTaskResult,
+    read_unregister,
+)
+from protocol.permissions import GLOBAL, Permission, Scope
+from server.auth import Auth, task_permission
+from server.connection import Connection
+from server.methods.interface import Answer, Exchange, Method, json_text
+from server.results import Results
+from server.rows import row_text
+from server.running import RunningTask, RunningTasks
+from server.series import refuse
+from server.sessions import Session, Sessions
+from server.store.interface import DeleteTasks, Store
+from server.tasks import Tasks
+from server.writer import Writer
+
+# What reading or deleting without a ``type`` condition needs; self_update is not among them, as in a stock server.
+_UNTYPED = (
+    "ping",
+    "tcp_ping",
+    "http_ping",
+    "http_request",
+    "web_shell",
+    "execute",
+    "read_config",
+    "edit_config",
+    "ip",
+    "version",
+    "dns",
+)
+_DENIED = "Permission Denied: "
+
+
+class TaskMethods:
+    """The methods of this namespace, each as the protocol orders its steps."""
+
+    def __init__(
+        self,
+        *,
+        auth: Auth,
+        tasks: Tasks,
+        results: Results,
+        sessions: Sessions,
+        running: RunningTasks,
+        store: Store,
+        writer: Writer,
+        outbox_size: int,
+        on_sent: Callable[[Sequence[RunningTask]], None],
+    ) -> None:
+        self._auth = auth
+        self._tasks = tasks
+        self._results = results
+        self._sessions = sessions
+        self._running = running
+        self._store = store
+        self._writer = writer
+        self._outbox_size = outbox_size
+        self._on_sent = on_sent
+
+    def methods(self) -> list[Method]:
+        """All of them."""
+        query = [Method(name=name, params=QueryTask, call=self._query) for name in ("task_query_task", "task_query")]
+        delete = [Method(name=n, params=DeleteTask, call=self._delete) for n in ("task_delete_task", "task_delete")]
+        return [
+            Method(name="task_create_task", params=CreateTask, call=self._create),
+            Method(name="task_create_task_blocking", params=CreateTaskBlocking, call=self._create_blocking),
+            Method(name="task_create_batch", params=CreateBatch, call=self._create_batch),
+            Method(name="task_register_task", params=RegisterTask, call=self._register, subscribes=True),
+            Method(name="task_unregister_task", params=UnregisterTask, read=read_unregister, call=self._unregister),
+            Method(
+                name="task_upload_task_result",
+                params=UploadTaskResult,
+                call=self._upload,
+                call_many=self._upload_many,
+            ),
+            *query,
+            *delete,
+        ]
+
+    async def _create(self, params: CreateTask, _exchange: Exchange) -> bytes:
+        refuse(params.task_type)
+        name = params.task_type.name
+        if not self._auth.allows_task(params.token, params.target_uuid, task_permission("create", name)):
+            raise PermissionDenied(f"{_DENIED}Missing Task Create ({name}) permission for this Agent")
+        return json_text({"id": await self._tasks.create(params.target_uuid, params.task_type)})
+
+    async def _create_blocking(self, params: CreateTaskBlocking, _exchange: Exchange) -> bytes:
+        refuse(params.task_type)
+        name = params.task_type.name
+        needed = (task_permission("create", name), task_permission("read", name))
+        if not self._auth.allows_task(params.token, params.target_uuid, *needed):
+            raise PermissionDenied(f"{_DENIED}Missing Task Create or Read ({name}) permission for this Agent")
+        response = await self._tasks.create_blocking(params.target_uuid, params.task_type, params.timeout_ms)
+        return response_text(response)
+
+    async def _create_batch(self, params: CreateBatch, _exchange: Exchange) -> bytes:
+        allowed: dict[tuple[str, str], bool] = {}
+        answers: list[Created | None] = []
+        for new in params.tasks:
+            name = _type_name(new)
+            key = (new.target_uuid, name)
+            if key not in allowed:
+                allowed[key] = self._auth.allows_task(params.token, new.target_uuid, task_permission("create", name))
+            denied = f"Permission denied: {_DENIED}Missing Task Create ({name}) permission for this Agent"
+            answers.append(None if allowed[key] else Created(code=PermissionDenied.code, error=denied))
+        permitted = [new for new, answer in zip(params.tasks, answers, strict=True) if answer is None]
+        created = iter(await self._tasks.create_tasks(permitted))
+        return json_text([next(created) if answer is None else answer for answer in answers])
+
+    async def _register(self, params: RegisterTask, exchange: Exchange) -> bytes:
+        connection = _connection(exchange)
+        try:
+            allowed = self._auth.allows_task(params.token, params.uuid, task_permission("listen"))
+        except CredentialMalformed as e:
+            e.message = "Token Parse Error"
+            raise
+        if not allowed:
+            refused = PermissionDenied("")
+            refused.message = f"{_DENIED}Missing Task Listen permission for this Agent"
+            raise refused
+        session = Session(
+            agent_uuid=params.uuid,
+            subscription=secrets.randbelow(2**53),
+            client=params.client,
+            connection=connection,
+            send=connection.send,
+            outbox_size=self._outbox_size,
+            on_sent=self._on_sent,
+        )
+        exchange.after_reply.append(lambda: connection.subscribe(session))
+        return json_text(session.subscription)
+
+    async def _unregister(self, subscription: int | None, exchange: Exchange) -> bytes:
+        return json_text(_connection(exchange).unsubscribe(subscription))
+
+    async def _upload(self, params: UploadTaskResult, _exchange: Exchange) -> bytes:
+        [answer] = await self._upload_many([params])
+        if isinstance(answer, RpcError):
+            raise answer
+        return answer
+
+    async def _upload_many(self, calls: Sequence[UploadTaskResult]) -> list[Answer]:
+        answers: list[Answer | None] = [None] * len(calls)
+        for token in dict.fromkeys(call.token for call in calls):
+            places = [place for place, call in enumerate(calls) if call.token == token]
+            try:
+                self._auth.verify(token)
+            except RpcError as e:
+                if isinstance(e, PermissionDenied):
+                    e = PermissionDenied(e.message)
+                answers = [e if place in places else answer for place, answer in enumerate(answers)]
+                continue
+            ended = await self._results.upload([calls[p].task_response for p in places], self._may_write(token))
+            for place, end in zip(places, ended, strict=True):
+                answers[place] = end if isinstance(end, RpcError) else b'{"id":%d}' % end
+        return [answer for answer in answers if answer is not None]
+
+    def _may_write(self, token: str) -> Callable[[str, str], bool]:
+        """A check that looks at each (agent, type) once a frame."""
+        known: dict[tuple[str, str], bool] = {}
+
+        def may_write(agent_uuid: str, name: str) -> bool:
+            key = (agent_uuid, name)
+            if key not in known:
+                known[key] = self._auth.allows_task(token, agent_uuid, task_permission("write", name))
+            return known[key]
+
+        return may_write
+
+    async def _query(self, params: QueryTask, _exchange: Exchange) -> bytes:
+        query = params.task_data_query
+        self._check_conditions(params.token, query.condition, "read")
+        rows = await self._store.select(query.condition)
+        return b"[" + b",".join(row_text(row, detail=query.detail) for row in rows) + b"]"
+
+    async def _delete(self, params: DeleteTask, _exchange: Exchange) -> bytes:
+        self._check_conditions(params.token, params.conditions, "delete")
+        deleted, were_running = await self._writer.write(DeleteTasks(params.conditions))
+        for id_ in were_running:
+            self._running.take(id_)
+        return json_text({"success": True, "deleted": deleted, "condition_count": len(params.conditions)})
+
+    def _check_conditions(self, token: str, conditions: Sequence[Condition], operation: str) -> None:
+        """These two methods alone repeat their error as a JSON string in ``data``."""
+        scopes = [Scope("agent_uuid", c.uuid) for c in conditions if isinstance(c, OfAgent)] or [GLOBAL]
+        names = [c.name for c in conditions if isinstance(c, OfType)] or _UNTYPED
+        permissions: list[Permission] = [task_permission(operation, name) for name in names]
+        try:
+            if not self._auth.allows(token, scopes, permissions):
+                raise PermissionDenied(f"{_DENIED}Insufficient permissions to {operation} requested task types")
+        except RpcError as e:
+            e.data = msgspec.json.encode({"error_id": e.code, "error_message": e.message}).decode()
+            raise
+
+
+def _connection(exchange: Exchange) -> Connection:
+    """Subscriptions need a WebSocket."""
+    if exchange.connection is None:
+        raise InternalFailure
+    return exchange.connection
+
+
+def _type_name(new: NewTask) -> str:
+    """The type's name without a full look at the task: that is taken once, when its series is new."""
+    text = bytes(new.task_type)
+    return text[: text.find(b'"', 2)].strip(b'{" ').decode(errors="replace")

@@ -1,0 +1,239 @@
+"""
+The way of a result: checked against what runs, judged, stored, measured, answered.
+
+In this order, so that an acknowledged result is durable and a metric never claims what a query does not find. The
+first result of a task wins; one that comes after the deadline replaces ``no_result`` and is marked late.
+"""
+
+from collections.abc import Callable, Sequence
+from hmac import compare_digest
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from protocol.conditions import TaskId
+from protocol.errors import InvalidInput, NotFound, PermissionDenied, RpcError, StoreFailed
+from protocol.events import TaskResponse
+from protocol.outcomes import Reason
+from protocol.tasks import TASK_TYPES, read_task, stored_text
+from server.expect import Verdict, judge
+from server.metrics.own import OwnMetrics
+from server.running import RunningTask, RunningTasks
+from server.sessions import Sessions
+from server.store.interface import LATE, FinishRow, FinishTasks, ReplaceLate, ResultRow, Store, StoredTask
+from server.writer import Writer
+
+log = structlog.get_logger()
+
+MayWrite = Callable[[str, str], bool]
+"""Whether the uploader may write results of (agent UUID, task type)."""
+
+_NOT_FOUND = "Task validation failed: Invalid ID, UUID, or Token"
+_UPLOADED = "Task result has already been uploaded"
+
+
+class Finished(Struct, frozen=True):
+    """A run that ended and is stored; ``reason`` ``None`` is ok, ``response`` ``None`` when the agent said nothing."""
+
+    task: RunningTask
+    finished_ms: int
+    reason: Reason | None
+    latency_ms: float | None
+    response: TaskResponse | None
+
+
+OnFinished = Callable[[Sequence[Finished]], None]
+
+
+class Results:
+    """Ends tasks: by an agent's response, or by a reason of ours."""
+
+    def __init__(
+        self,
+        *,
+        running: RunningTasks,
+        sessions: Sessions,
+        writer: Writer,
+        store: Store,
+        metrics: OwnMetrics,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._running = running
+        self._sessions = sessions
+        self._writer = writer
+        self._store = store
+        self._metrics = metrics
+        self._now_ms = now_ms
+        self._listeners: list[OnFinished] = []
+
+    def listen(self, listener: OnFinished) -> None:
+        """Call ``listener`` with every group of stored runs; it must be quick and must not raise."""
+        self._listeners.append(listener)
+
+    async def upload(self, responses: Sequence[TaskResponse], may_write: MayWrite) -> list[int | RpcError]:
+        """Store the responses in one commit; the answer to each is its task's id or why it was refused."""
+        answers: list[int | RpcError] = [response.task_id for response in responses]
+        taken: list[tuple[int, RunningTask, TaskResponse]] = []
+        for place, response in enumerate(responses):
+            task = self._running.get(response.task_id)
+            try:
+                if task is None:
+                    await self._upload_late(response, may_write)
+                else:
+                    _check(task, response, may_write)
+                    self._running.take(task.id)
+                    taken.append((place, task, response))
+            except RpcError as e:
+                answers[place] = e
+        try:
+            await self._end([(task, response) for _, task, response in taken])
+        except StoreFailed as e:
+            answers = [*answers]
+            for place, _, _ in taken:
+                answers[place] = e
+        for answer in answers:
+            if isinstance(answer, RpcError):
+                self._metrics.results_rejected.labels(_rejection(answer)).inc()
+        return answers
+
+    async def _end(self, ended: Sequence[tuple[RunningTask, TaskResponse]]) -> None:
+        if not ended:
+            return
+        now = self._now_ms()
+        rows, results, finished = [], [], []
+        for task, response in ended:
+            verdict = judge(task.series.type, response)
+            rows.append(_row(task.id, task.sent_ms, response, verdict, now))
+            result = _result_row(task.series.type_name, response)
+            if result is not None:
+                results.append(result)
+            finished.append(Finished(task, response.timestamp, verdict.reason, verdict.latency_ms, response))
+        try:
+            await self._writer.write(FinishTasks(rows, results))
+        except StoreFailed:
+            self._running.add(task for task, _ in ended)
+            raise
+        self._measure(finished)
+        for task, response in ended:
+            if task.waiter is not None and not task.waiter.done():
+                task.waiter.set_result(response)
+
+    async def give_up(self, tasks: Sequence[RunningTask], reason: Reason) -> None:
+        """
+        End tasks for a reason of ours; they have been taken from the running ones.
+
+        Raises:
+            StoreFailed: they run on.
+        """
+        now = self._now_ms()
+        rows = [FinishRow(task.id, task.sent_ms, None, now, now, False, int(reason), None, 0) for task in tasks]
+        try:
+            await self._writer.write(FinishTasks(rows))
+        except StoreFailed:
+            self._running.add(tasks)
+            raise
+        self._measure([Finished(task, now, reason, None, None) for task in tasks])
+
+    def measure_stillborn(self, tasks: Sequence[RunningTask], reason: Reason) -> None:
+        """Count tasks that were stored with their end."""
+        now = self._now_ms()
+        self._measure([Finished(task, now, reason, None, None) for task in tasks])
+
+    def _measure(self, finished: Sequence[Finished]) -> None:
+        now = self._now_ms()
+        for run in finished:
+            stats = run.task.series.stats
+            if stats is not None:
+                stats.record(run.reason, run.latency_ms, run.task.scheduled_ms)
+        answered = [run for run in finished if run.response is not None]
+        if answered:
+            newest = answered[-1]
+            self._sessions.seen(newest.task.series.agent_uuid, now, newest.finished_ms)
+            if newest.task.sent_ms is not None:
+                self._metrics.result_seconds.observe(max(0, now - newest.task.sent_ms) / 1000, len(answered))
+        for listener in self._listeners:
+            listener(finished)
+
+    async def _upload_late(self, response: TaskResponse, may_write: MayWrite) -> None:
+        """The task does not run: it ended, by another upload or by its deadline, or it never was."""
+        await self._writer.write(FinishTasks(()))  # whatever ended it is committed now
+        stored = await self._store.select([TaskId(response.task_id)])
+        if not stored or not _is_of(stored[0], response):
+            raise NotFound(_NOT_FOUND)
+        [row] = stored
+        if row.reason != Reason.NO_RESULT:
+            raise InvalidInput(_UPLOADED)
+        task_type = TASK_TYPES[read_task(row.spec.encode()).name]
+        _check_type(task_type.name, response, may_write)
+        verdict = judge(task_type, response)
+        late = _row(row.id, row.sent_ms, response, verdict, self._now_ms(), LATE)
+        if not await self._writer.write(ReplaceLate(late, _result_row(task_type.name, response))):
+            raise InvalidInput(_UPLOADED)
+        self._metrics.results_late.inc()
+        log.info("result came late", task_id=row.id, cron_source=row.cron_source, agent=row.agent_uuid)
+
+
+def _check(task: RunningTask, response: TaskResponse, may_write: MayWrite) -> None:
+    if task.series.agent_uuid != response.agent_uuid or not _same(task.token, response.task_token):
+        raise NotFound(_NOT_FOUND)
+    _check_type(task.series.type_name, response, may_write)
+
+
+def _is_of(row: StoredTask, response: TaskResponse) -> bool:
+    return row.agent_uuid == response.agent_uuid and _same(row.token, response.task_token)
+
+
+def _same(ours: str, given: str) -> bool:
+    return compare_digest(ours.encode(), given.encode())
+
+
+def _check_type(type_name: str, response: TaskResponse, may_write: MayWrite) -> None:
+    if not may_write(response.agent_uuid, type_name):
+        denied = f"Permission Denied: Missing Task Write ({type_name}) permission for this Agent"
+        raise PermissionDenied(denied)
+    result = response.task_event_result
+    if result is not None and result.name != type_name:
+        raise InvalidInput(f"task_event_result is {result.name}, the task is {type_name}")
+
+
+def _row(
+    id_: int, sent_ms: int | None, response: TaskResponse, verdict: Verdict, now: int, flags: int = 0
+) -> FinishRow:
+    return FinishRow(
+        id_,
+        sent_ms,
+        response.started_at,
+        _wrapped(response.timestamp),
+        now,
+        response.success,
+        None if verdict.reason is None else int(verdict.reason),
+        verdict.latency_ms,
+        flags,
+    )
+
+
+def _wrapped(value: int) -> int:
+    """Stored times are signed 64-bit: larger ones wrap to negative, as in a stock server."""
+    return value if value < 2**63 else value - 2**64
+
+
+def _result_row(type_name: str, response: TaskResponse) -> ResultRow | None:
+    """What must be kept beside the row; ``None`` when the row says it all: ok, and nothing but a latency."""
+    result = response.task_event_result
+    plain = result is not None and TASK_TYPES[type_name].is_latency and response.success
+    if plain and response.error_message is None:
+        return None
+    if result is None and response.error_message is None and response.detail is None:
+        return None
+    return ResultRow(
+        response.task_id,
+        response.error_message,
+        None if result is None else stored_text(result).decode(),
+        None if response.detail is None else msgspec.json.encode(response.detail, order="sorted").decode(),
+    )
+
+
+def _rejection(error: RpcError) -> str:
+    kinds = {NotFound: "unknown_task", PermissionDenied: "permission", StoreFailed: "store"}
+    return kinds.get(type(error), "uploaded" if error.message.endswith(_UPLOADED) else "variant")

@@ -1,0 +1,82 @@
+"""
+A stored row as callers see it: to the letter the protocol's eight members, in byte order; with ``detail`` ours too.
+
+What the compact row leaves out is put back here: the result that is only a latency, the message of an end of ours.
+"""
+
+from functools import lru_cache
+
+import msgspec
+from msgspec import Raw
+
+from protocol.outcomes import Outcome, Reason
+from protocol.tasks import TASK_TYPES, read_task, stored_text
+from server.store.interface import LATE, StoredTask
+
+_NULL = Raw(b"null")
+
+
+def row_text(row: StoredTask, *, detail: bool = False) -> bytes:
+    """The row as JSON."""
+    members: dict[str, object] = {
+        "cron_source": row.cron_source,
+        "error_message": row.error_message if row.error_message is not None else _own_message(row),
+        "success": row.success,
+        "task_event_result": _result(row),
+        "task_event_type": Raw(_stored_form(row.spec)),
+        "task_id": row.id,
+        "timestamp": row.finished_ms,
+        "uuid": row.agent_uuid,
+    }
+    if detail:
+        members |= _detail(row)
+    return msgspec.json.encode(members)
+
+
+def _detail(row: StoredTask) -> dict[str, object]:
+    reason = None if row.reason is None else Reason(row.reason)
+    outcome = None if row.success is None else Outcome.OK if reason is None else reason.outcome
+    return {
+        "degraded": False,
+        "detail": _NULL if row.detail is None else Raw(row.detail.encode()),
+        "late": bool(row.flags & LATE),
+        "outcome": outcome,
+        "reason": None if reason is None else reason.word,
+        "scheduled_at": row.scheduled_ms,
+        "sent_at": row.sent_ms,
+        "started_at": row.started_ms,
+        "stored_at": row.stored_ms,
+    }
+
+
+def _result(row: StoredTask) -> Raw:
+    if row.result is not None:
+        return Raw(row.result.encode())
+    name = read_task_name(row.spec)
+    if row.success and row.latency_ms is not None and TASK_TYPES[name].is_latency:
+        return Raw(msgspec.json.encode({name: row.latency_ms}))
+    return _NULL
+
+
+def _own_message(row: StoredTask) -> str | None:
+    """The message of an end that no agent reported."""
+    match row.reason:
+        case Reason.NO_RESULT:
+            return f"no result within {row.timeout_ms} ms"
+        case Reason.AGENT_OFFLINE:
+            return f"Agent {row.agent_uuid} is not connected"
+        case Reason.INTERNAL:
+            return "not dispatched: the tick came too late or too many tasks waited for the agent"
+        case _:
+            return None
+
+
+@lru_cache(maxsize=4_096)
+def _stored_form(spec: str) -> bytes:
+    return stored_text(read_task(spec.encode()))
+
+
+@lru_cache(maxsize=4_096)
+def read_task_name(spec: str) -> str:
+    """The type's name of a task object's JSON."""
+    return read_task(spec.encode()).name

@@ -1,0 +1,114 @@
+"""
+JSON-RPC from bytes to bytes: it parses, dispatches, answers, counts, and never raises.
+
+A batch is worked off in its order; calls of one method that follow each other go to it together where it can take
+many.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+
+import structlog
+
+from protocol import jsonrpc
+from protocol.errors import InternalFailure, MethodNotFound, RpcError, Unreadable
+from protocol.jsonrpc import Call, Message, Refused
+from protocol.methods import read_params
+from server.methods.interface import Answer, Exchange, Method
+from server.metrics.own import OwnMetrics
+
+log = structlog.get_logger()
+
+
+class Rpc:
+    """Answers frames."""
+
+    def __init__(self, *, methods: Mapping[str, Method], metrics: OwnMetrics) -> None:
+        self._methods = methods
+        self._metrics = metrics
+
+    async def answer(self, frame: bytes, exchange: Exchange) -> bytes | None:
+        """The reply to a frame; ``None`` when nothing is to be said."""
+        try:
+            messages = jsonrpc.parse(frame)
+        except Unreadable:
+            self._metrics.rpc_requests.labels("", -32700).inc()
+            return jsonrpc.PARSE_ERROR
+        if not isinstance(messages, list):
+            replies = await self._answer_all([messages], exchange, in_batch=False)
+            return replies[0] if replies else None
+        if not messages:
+            return jsonrpc.refuse(jsonrpc.NULL_ID).reply
+        replies = await self._answer_all(messages, exchange, in_batch=True)
+        return jsonrpc.batch(replies) if replies else None
+
+    async def _answer_all(self, messages: Sequence[Message], exchange: Exchange, *, in_batch: bool) -> list[bytes]:
+        replies: list[bytes] = []
+        for method_name, run in groupby(messages, key=lambda m: m.method if isinstance(m, Call) else None):
+            if method_name is None:
+                replies.extend(message.reply for message in run if isinstance(message, Refused))
+                continue
+            calls = [message for message in run if isinstance(message, Call)]
+            answers = await self._answer_calls(method_name, calls, exchange)
+            new = [_reply(call, answer) for call, answer in zip(calls, answers, strict=True)]
+            method = self._methods.get(method_name)
+            if in_batch and method is not None and method.subscribes:
+                exchange.before_batch.extend(new)
+            replies.extend(new)
+        return replies
+
+    async def _answer_calls(self, name: str, calls: Sequence[Call], exchange: Exchange) -> list[Answer]:
+        method = self._methods.get(name)
+        start = asyncio.get_running_loop().time()
+        answers: list[Answer]
+        if method is None:
+            answers = [MethodNotFound() for _ in calls]
+        elif method.call_many is not None:
+            answers = await self._call_many(method, calls)
+        else:
+            answers = [await self._call(method, call, exchange) for call in calls]
+        label = name if method is not None else ""
+        self._metrics.rpc_seconds.labels(label).observe(asyncio.get_running_loop().time() - start)
+        self._count(label, answers)
+        return answers
+
+    def _count(self, name: str, answers: Iterable[Answer]) -> None:
+        for code, count in Counter(a.code if isinstance(a, RpcError) else 0 for a in answers).items():
+            self._metrics.rpc_requests.labels(name, code).inc(count)
+
+    async def _call(self, method: Method, call: Call, exchange: Exchange) -> Answer:
+        try:
+            read = method.read or partial(read_params, method.params)
+            return await method.call(read(call.params), exchange)
+        except RpcError as e:
+            return e
+        except Exception:
+            log.exception("call failed", method=method.name)
+            return InternalFailure()
+
+    async def _call_many(self, method: Method, calls: Sequence[Call]) -> list[Answer]:
+        assert method.call_many is not None  # noqa: S101 the caller looked
+        answers: list[Answer | None] = []
+        readable = []
+        for call in calls:
+            try:
+                readable.append(read_params(method.params, call.params))
+                answers.append(None)
+            except RpcError as e:
+                answers.append(e)
+        try:
+            found: Iterable[Answer] = await method.call_many(readable) if readable else []
+        except Exception:
+            log.exception("calls failed", method=method.name, calls=len(readable))
+            found = [InternalFailure() for _ in readable]
+        rest = iter(found)
+        return [next(rest) if answer is None else answer for answer in answers]
+
+
+def _reply(call: Call, answer: Answer) -> bytes:
+    if isinstance(answer, RpcError):
+        return jsonrpc.error(call.id, answer)
+    return jsonrpc.result(call.id, answer)

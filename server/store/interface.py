@@ -1,0 +1,199 @@
+"""
+What the server asks of a store: a few changes, always committed in groups, and a few questions.
+
+Ids of tasks are the server's, so that a row can be written without asking the database for anything. To add a
+backend: a module with this interface, its line in ``__init__.py``, a param of the contract suite.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from protocol.conditions import Condition
+
+LATE = 1
+"""Flag of a row: the result came after the deadline and replaced ``no_result``."""
+
+
+class TaskRow(NamedTuple):
+    """A task as it is created; with ``finished_ms`` set it never ran. Times are ms since the epoch."""
+
+    id: int
+    job_id: int | None
+    spec_id: int
+    agent_id: int
+    scheduled_ms: int | None
+    timeout_ms: int
+    finished_ms: int | None
+    stored_ms: int | None
+    success: bool | None
+    reason: int | None
+    token: str
+
+
+class FinishRow(NamedTuple):
+    """The end of a task; ``reason`` is ``None`` when it went well, ``latency_ms`` when there is none."""
+
+    id: int
+    sent_ms: int | None
+    started_ms: int | None
+    finished_ms: int
+    stored_ms: int
+    success: bool
+    reason: int | None
+    latency_ms: float | None
+    flags: int
+
+
+class ResultRow(NamedTuple):
+    """What a result says beyond its latency; the texts are JSON with members in byte order, ``None`` for null."""
+
+    task_id: int
+    error_message: str | None
+    result: str | None
+    detail: str | None
+
+
+class InsertTasks(Struct, frozen=True):
+    """Create tasks. Answers {id not inserted: id of the task that has its key}, empty when all are new."""
+
+    rows: Sequence[TaskRow]
+
+
+class FinishTasks(Struct, frozen=True):
+    """End running tasks. A task that is not running is left as it is."""
+
+    rows: Sequence[FinishRow]
+    results: Sequence[ResultRow] = ()
+
+
+class ReplaceLate(Struct, frozen=True):
+    """A late result takes the place of ``no_result``. Answers whether it did."""
+
+    row: FinishRow
+    result: ResultRow | None
+
+
+class DeleteTasks(Struct, frozen=True):
+    """Delete what matches. Answers (rows deleted, ids of those that were running)."""
+
+    conditions: Sequence[Condition]
+
+
+class JobName(NamedTuple):
+    """A job's cell: the name is the ``cron_source``, ``cell`` is ``""`` for a job without a matrix."""
+
+    name: str
+    cell: str
+
+
+class InternNames(Struct, frozen=True):
+    """
+    Give names their numbers. Answers a ``Names`` of what was asked.
+
+    ``agents`` maps UUIDs to names of the job file; ``None`` leaves the name that is known.
+    """
+
+    jobs: Sequence[JobName] = ()
+    agents: Mapping[str, str | None] = {}
+    specs: Sequence[str] = ()
+
+
+class Names(Struct, frozen=True):
+    """Numbers of names: agents by UUID, specs (task objects) by their wire JSON."""
+
+    jobs: dict[JobName, int]
+    agents: dict[str, int]
+    specs: dict[str, int]
+
+
+class TokenRow(NamedTuple):
+    """A token's record; ``limits`` is the JSON array of its limits. The root token has id 1."""
+
+    id: int
+    key: str
+    secret_hash: str
+    valid_from_ms: int | None
+    valid_to_ms: int | None
+    limits: str
+    username: str | None
+    password_hash: str | None
+
+
+class PutToken(Struct, frozen=True):
+    """Create or replace a token; id 0 stands for the next free one. Answers its id."""
+
+    row: TokenRow
+
+
+class DeleteToken(Struct, frozen=True):
+    """Delete a token. Answers whether it was there."""
+
+    id: int
+
+
+class ReserveIds(Struct, frozen=True):
+    """Set aside task ids that are never handed out again. Answers the first of ``count``."""
+
+    count: int
+
+
+Change = InsertTasks | FinishTasks | ReplaceLate | DeleteTasks | InternNames | PutToken | DeleteToken | ReserveIds
+
+
+class StoredTask(NamedTuple):
+    """A row with its names, as queries and a restart need it. ``spec`` is the task object's wire JSON."""
+
+    id: int
+    cron_source: str | None
+    cell: str | None
+    agent_uuid: str
+    agent_name: str | None
+    spec: str
+    scheduled_ms: int | None
+    timeout_ms: int
+    sent_ms: int | None
+    started_ms: int | None
+    finished_ms: int | None
+    stored_ms: int | None
+    success: bool | None
+    reason: int | None
+    latency_ms: float | None
+    token: str
+    flags: int
+    error_message: str | None
+    result: str | None
+    detail: str | None
+
+
+class Store(Protocol):
+    """
+    One database. Every method may raise ``StoreFailed``; times out by its own driver.
+
+    ``write`` commits all changes or none and answers each in its order.
+    """
+
+    async def write(self, changes: Sequence[Change]) -> list[object]:
+        """Commit the changes together; when this returns they survive a crash."""
+        ...
+
+    async def select(self, conditions: Sequence[Condition]) -> list[StoredTask]:
+        """Rows that match, ordered and limited as the protocol says; 10,000 at most."""
+        ...
+
+    async def running(self) -> list[StoredTask]:
+        """All tasks without an end, to be taken up again after a restart."""
+        ...
+
+    async def tokens(self) -> list[TokenRow]:
+        """All token records."""
+        ...
+
+    async def setting(self, name: str, default: str) -> str:
+        """A value that lives as long as the store; ``default`` is written when there is none."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        ...

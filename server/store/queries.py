@@ -1,0 +1,161 @@
+"""
+Query conditions as SQL, for any SQLAlchemy dialect.
+
+A query is two halves, the finished and the running, each in its index's order; running tasks stand where SQLite
+puts null times: last when the newest come first, first when the oldest do.
+"""
+
+from collections.abc import Sequence
+from typing import Any, assert_never
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, false, func, literal, select, true, union_all
+
+from protocol.conditions import (
+    BeforeId,
+    Condition,
+    FinishedBetween,
+    FromCron,
+    Last,
+    Limit,
+    OfAgent,
+    OfType,
+    Succeeded,
+    TaskId,
+)
+from protocol.outcomes import Reason
+from protocol.tasks import TASK_TYPES
+from server.store.tables import agent, job, spec, task, task_result
+
+MOST_ROWS = 10_000
+DEFAULT_ROWS = 1_000
+NO_RESULT = int(Reason.NO_RESULT)
+_I64_MAX = 2**63 - 1
+
+_COLUMNS = (
+    task.c.id,
+    job.c.name,
+    job.c.cell,
+    agent.c.uuid,
+    agent.c.name,
+    spec.c.task,
+    task.c.scheduled_ms,
+    task.c.timeout_ms,
+    task.c.sent_ms,
+    task.c.started_ms,
+    task.c.finished_ms,
+    task.c.stored_ms,
+    task.c.success,
+    task.c.reason,
+    task.c.latency_ms,
+    task.c.token,
+    task.c.flags,
+    task_result.c.error_message,
+    task_result.c.result,
+    task_result.c.detail,
+)
+
+
+def select_tasks(conditions: Sequence[Condition]) -> Select[Any]:
+    """The rows of a query, complete with their names, in its order."""
+    chosen = chosen_ids(conditions)
+    tables = (
+        chosen.join(task, task.c.id == chosen.c.id)
+        .join(agent, agent.c.id == task.c.agent_id)
+        .join(spec, spec.c.id == task.c.spec_id)
+        .outerjoin(job, job.c.id == task.c.job_id)
+        .outerjoin(task_result, task_result.c.task_id == task.c.id)
+    )
+    newest = newest_count(conditions) is not None
+    order = (
+        (chosen.c.half.asc(), task.c.finished_ms.desc(), task.c.id.desc())
+        if newest
+        else (chosen.c.half.desc(), task.c.finished_ms.asc(), task.c.id.asc())
+    )
+    return select(*_COLUMNS).select_from(tables).order_by(*order).limit(most(conditions))
+
+
+def select_running() -> Select[Any]:
+    """All running tasks, complete with their names."""
+    tables = (
+        task.join(agent, agent.c.id == task.c.agent_id)
+        .join(spec, spec.c.id == task.c.spec_id)
+        .outerjoin(job, job.c.id == task.c.job_id)
+        .outerjoin(task_result, task_result.c.task_id == task.c.id)
+    )
+    return select(*_COLUMNS).select_from(tables).where(task.c.finished_ms.is_(None))
+
+
+def newest_count(conditions: Sequence[Condition]) -> int | None:
+    """How many of the newest are asked for; ``None`` for the oldest. ``last`` beats limits, the last limit wins."""
+    if any(isinstance(condition, Last) for condition in conditions):
+        return 1
+    limits = [condition.count for condition in conditions if isinstance(condition, Limit)]
+    return limits[-1] if limits else None
+
+
+def most(conditions: Sequence[Condition]) -> int:
+    """How many rows a query gives at most."""
+    newest = newest_count(conditions)
+    return DEFAULT_ROWS if newest is None else min(newest, MOST_ROWS)
+
+
+def chosen_ids(conditions: Sequence[Condition]) -> Subquery:
+    """The ids that match, as (id, half): half 0 is finished, 1 is running. Each half limited by itself."""
+    where = matching(conditions)
+    newest = newest_count(conditions) is not None
+    finished_order = (task.c.finished_ms.desc(), task.c.id.desc()) if newest else (task.c.finished_ms, task.c.id)
+    running_order = task.c.id.desc() if newest else task.c.id
+    finished = (
+        select(task.c.id, literal(0).label("half"))
+        .where(task.c.finished_ms.is_not(None), where)
+        .order_by(*finished_order)
+        .limit(most(conditions))
+        .subquery()
+    )
+    running = (
+        select(task.c.id, literal(1).label("half"))
+        .where(task.c.finished_ms.is_(None), where)
+        .order_by(running_order)
+        .limit(most(conditions))
+        .subquery()
+    )
+    return union_all(select(finished), select(running)).subquery("chosen")
+
+
+def matching(conditions: Sequence[Condition]) -> ColumnElement[bool]:
+    """All conditions together; limits match everything."""
+    return and_(true(), *(_clause(condition) for condition in conditions))
+
+
+def _clause(condition: Condition) -> ColumnElement[bool]:
+    match condition:
+        case TaskId(value):
+            return task.c.id == value if value <= _I64_MAX else false()
+        case BeforeId(value):
+            return task.c.id < value if value <= _I64_MAX else true()
+        case OfAgent(uuid):
+            return task.c.agent_id == select(agent.c.id).where(agent.c.uuid == uuid).scalar_subquery()
+        case FinishedBetween(start_ms, end_ms):
+            return and_(
+                task.c.finished_ms.is_not(None),
+                true() if start_ms is None else task.c.finished_ms >= start_ms,
+                true() if end_ms is None else task.c.finished_ms <= end_ms,
+            )
+        case Succeeded(value):
+            return task.c.success.is_(value)
+        case OfType(name):
+            return _of_type(name)
+        case FromCron(name):
+            return task.c.job_id.in_(select(job.c.id).where(job.c.name == name))
+        case Limit() | Last():
+            return true()
+        case _:
+            assert_never(condition)
+
+
+def _of_type(name: str) -> ColumnElement[bool]:
+    if name not in TASK_TYPES:
+        return false()
+    text = f'"{name}"' if TASK_TYPES[name].read_task is None else f'{{"{name}":'
+    same_type = func.substr(spec.c.task, 1, len(text)) == text
+    return task.c.spec_id.in_(select(spec.c.id).where(same_type))
