@@ -1,12 +1,14 @@
 """What travels between server and agent: a task on its way out, a response on its way back."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
-from protocol.reading import Reader, Text, check_u64, normal_uuid, plain, struct
-from protocol.tasks import form, read_result, read_task
+from protocol.errors import Unreadable
+from protocol.reading import U64_MAX, Reader, Text, is_suspect, normal_uuid, plain, struct
+from protocol.tasks import TASK_TYPES, form, read_result, read_task
 from protocol.tasks.interface import Result, Task
 
 _NULL = Raw(b"null")
@@ -82,8 +84,8 @@ class _TaskResponse(Struct):
     detail: Any = None
 
     def __post_init__(self) -> None:
-        check_u64(self.task_id)
-        check_u64(self.timestamp)
+        if not (0 <= self.task_id <= U64_MAX and 0 <= self.timestamp <= U64_MAX):
+            raise ValueError("task_id and timestamp are unsigned 64-bit integers")
 
 
 _read_response = struct(_TaskResponse, extensions=3)
@@ -98,6 +100,47 @@ def read_response(text: Text) -> TaskResponse:
     """
     response = _read_response(text)
     raw = response.task_event_result
+    return _complete(response, None if bytes(raw) == b"null" else read_result(raw))
+
+
+class _Upload(_TaskResponse):
+    task_event_result: dict[str, Raw] | None = None  # type: ignore[assignment]
+
+
+_ONCE = tuple(b'"%b"' % name.encode() for name in _TaskResponse.__struct_fields__)
+_read_pair: Reader[tuple[str, _Upload]] = plain(tuple[str, _Upload])
+
+
+def read_uploads(frame: bytes, params: Sequence[Text]) -> list[tuple[str, TaskResponse] | None]:
+    """
+    (token, response) of each upload of a frame that writes it as agents do: by position, no member twice.
+
+    ``None`` stands for one that has to be read with care. This is the call that there are the most of: the look for
+    repeated members is taken once a frame.
+    """
+    if is_suspect(frame, _ONCE, len(params)):
+        return [None] * len(params)
+    uploads = [_read_upload(text) for text in params]
+    results = [upload[1].task_event_result for upload in uploads if upload is not None]
+    variants = {b'"%b"' % result.name.encode() for result in results if result is not None}
+    return [None] * len(params) if is_suspect(frame, variants, len(params)) else uploads
+
+
+def _read_upload(text: Text) -> tuple[str, TaskResponse] | None:
+    try:
+        token, upload = _read_pair(text)
+        entries = upload.task_event_result
+        if entries is None:
+            return token, _complete(upload, None)
+        if len(entries) != 1:
+            return None
+        [(name, payload)] = entries.items()
+        return token, _complete(upload, Result(name, TASK_TYPES[name].read_result(payload)))
+    except (Unreadable, KeyError):
+        return None
+
+
+def _complete(response: _TaskResponse, result: Result | None) -> TaskResponse:
     started, reason, detail = response.started_at, response.reason, response.detail
     return TaskResponse(
         response.task_id,
@@ -106,7 +149,7 @@ def read_response(text: Text) -> TaskResponse:
         response.timestamp,
         response.success,
         response.error_message,
-        None if bytes(raw) == b"null" else read_result(raw),
+        result,
         started if type(started) is int and 0 <= started < 2**63 else None,
         reason if type(reason) is str else None,
         detail if type(detail) is dict else None,

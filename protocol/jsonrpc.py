@@ -6,9 +6,10 @@ the order jsonrpc, id, result or error. It knows no method. https://www.jsonrpc.
 """
 
 from collections.abc import Iterable
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from protocol.errors import RpcError, Unreadable
 from protocol.reading import MALFORMED, U64_MAX, repeated, string
@@ -51,8 +52,15 @@ class _Envelope(Struct):
     params: Raw = _ABSENT
 
 
+class _PlainCall(Struct):
+    jsonrpc: Literal["2.0"]
+    id: Annotated[int, Meta(ge=0)]
+    method: str
+    params: Raw
+
+
+_plain_calls = msgspec.json.Decoder(list[_PlainCall]).decode
 _one = msgspec.json.Decoder(_Envelope).decode
-_many = msgspec.json.Decoder(list[_Envelope]).decode
 _elements = msgspec.json.Decoder(list[Raw]).decode
 
 
@@ -76,14 +84,20 @@ def parse(frame: bytes) -> Message | list[Message]:
 
 
 def _parse_batch(frame: bytes) -> list[Message]:
+    """Calls as agents send them are read in one go; a batch with anything else in it element by element."""
     try:
-        envelopes = _many(frame)
+        calls = _plain_calls(frame)
     except msgspec.ValidationError:
         return [_element(raw) for raw in _elements(frame)]
-    # One count over the frame clears all its messages of repeated members at once.
-    if b"\\u00" in frame or any(frame.count(b'"%b"' % name.encode()) > len(envelopes) for name in MEMBERS):
+    # One count over the frame clears all its calls of repeated members at once.
+    repeats = any(frame.count(b'"%b"' % name.encode()) > len(calls) for name in MEMBERS)
+    if repeats or b"\\u00" in frame or any(call.id > U64_MAX for call in calls):
         return [_element(raw) for raw in _elements(frame)]
-    return [_message(envelope, set()) or refuse(NULL_ID) for envelope in envelopes]
+    return [Call(b"%d" % call.id, call.method, _params(call.params)) for call in calls]
+
+
+def _params(text: Raw) -> Raw | None:
+    return None if bytes(text) in (b"", b"null") else text
 
 
 def _element(raw: Raw) -> Message:
@@ -98,8 +112,7 @@ def _message(envelope: _Envelope, repeats: set[str]) -> Message | None:
     method = None if repeats & {"jsonrpc", "method", "params"} else _method(envelope)
     if method is None:
         return None if id_ is None else refuse(id_)
-    params = bytes(envelope.params)
-    given = None if params in (b"", b"null") else envelope.params
+    given = _params(envelope.params)
     return Notification(method, given) if id_ is None else Call(id_, method, given)
 
 

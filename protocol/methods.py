@@ -6,7 +6,7 @@ method: its struct here, its row in ``server/methods/``.
 """
 
 import typing
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 
 from protocol.conditions import Condition, read_condition
 from protocol.errors import InvalidParams, Unreadable
-from protocol.events import TaskResponse, read_response
+from protocol.events import TaskResponse, read_response, read_uploads
 from protocol.permissions import Limit, read_limit
 from protocol.reading import Reader, Text, elements, members, plain, refuse_repeats, sequence, struct, u64, uuid
 from protocol.tasks import read_task
@@ -187,6 +187,22 @@ class UploadTaskResult(Struct, frozen=True):
     task_response: Annotated[TaskResponse, ReadBy(read_response)]
 
 
+def read_upload_params(frame: bytes, calls: Sequence[Raw | None]) -> list[UploadTaskResult | InvalidParams]:
+    """``read_params`` for all uploads of a frame."""
+    usual = read_uploads(frame, [params or b"" for params in calls])
+    return [
+        _read_upload_with_care(params) if upload is None else UploadTaskResult(*upload)
+        for params, upload in zip(calls, usual, strict=True)
+    ]
+
+
+def _read_upload_with_care(params: Raw | None) -> UploadTaskResult | InvalidParams:
+    try:
+        return read_params(UploadTaskResult, params)
+    except InvalidParams as e:
+        return e
+
+
 class QueryTask(Struct, frozen=True):
     """Rows that match."""
 
@@ -206,6 +222,12 @@ class Report(Struct, frozen=True):
 
     token: str
     data: Raw
+
+
+class ListAgents(Struct, frozen=True):
+    """Every agent that is known, connected or not."""
+
+    token: str
 
 
 class CreateToken(Struct, frozen=True):

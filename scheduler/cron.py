@@ -126,13 +126,18 @@ def trigger_of(schedule: str, timezone: str) -> Trigger:
     Raises:
         ScheduleError: the text is no schedule, or is never due.
     """
-    checked = _checked(schedule)
-    return EveryTrigger(checked) if isinstance(checked, int) else CronTrigger(checked, ZoneInfo(timezone))
+    meaning = read_schedule(schedule)
+    return EveryTrigger(meaning) if isinstance(meaning, int) else CronTrigger(meaning, ZoneInfo(timezone))
 
 
 @lru_cache(maxsize=4_096)
-def _checked(schedule: str) -> str | int:
-    """The cron expression, or the milliseconds of an interval."""
+def read_schedule(schedule: str) -> str | int:
+    """
+    The cron expression that a schedule stands for, or the milliseconds of an interval.
+
+    Raises:
+        ScheduleError: the text is no schedule, or is never due.
+    """
     words = schedule.split()
     if words[:1] == [EVERY]:
         return _interval_ms(words)
@@ -161,7 +166,8 @@ def _macro(schedule: str) -> str:
         return MACROS[schedule]
     known = [*MACROS, EVERY]
     near = get_close_matches(schedule, known, 1)
-    raise ScheduleError(f"unknown macro '{schedule}'; " + (f"did you mean {near[0]}?" if near else ", ".join(known)))
+    advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    raise ScheduleError(f"unknown macro '{schedule}'; {advice}")
 
 
 def _check_field(field: Field, word: str) -> None:

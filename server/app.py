@@ -119,7 +119,7 @@ async def _serve(
     methods = table(
         nodeget_server.methods(server_uuid=server_uuid),
         task_methods.methods(),
-        agent.methods(auth=auth),
+        agent.methods(auth=auth, sessions=sessions, running=running),
         TokenMethods(auth=auth).methods(),
     )
     door = Door(

@@ -38,21 +38,23 @@ class Rpc:
             self._metrics.rpc_requests.labels("", -32700).inc()
             return jsonrpc.PARSE_ERROR
         if not isinstance(messages, list):
-            replies = await self._answer_all([messages], exchange, in_batch=False)
+            replies = await self._answer_all([messages], frame, exchange, in_batch=False)
             return replies[0] if replies else None
         if not messages:
             return jsonrpc.refuse(jsonrpc.NULL_ID).reply
-        replies = await self._answer_all(messages, exchange, in_batch=True)
+        replies = await self._answer_all(messages, frame, exchange, in_batch=True)
         return jsonrpc.batch(replies) if replies else None
 
-    async def _answer_all(self, messages: Sequence[Message], exchange: Exchange, *, in_batch: bool) -> list[bytes]:
+    async def _answer_all(
+        self, messages: Sequence[Message], frame: bytes, exchange: Exchange, *, in_batch: bool
+    ) -> list[bytes]:
         replies: list[bytes] = []
         for method_name, run in groupby(messages, key=lambda m: m.method if isinstance(m, Call) else None):
             if method_name is None:
                 replies.extend(message.reply for message in run if isinstance(message, Refused))
                 continue
             calls = [message for message in run if isinstance(message, Call)]
-            answers = await self._answer_calls(method_name, calls, exchange)
+            answers = await self._answer_calls(method_name, calls, frame, exchange)
             new = [_reply(call, answer) for call, answer in zip(calls, answers, strict=True)]
             method = self._methods.get(method_name)
             if in_batch and method is not None and method.subscribes:
@@ -60,14 +62,14 @@ class Rpc:
             replies.extend(new)
         return replies
 
-    async def _answer_calls(self, name: str, calls: Sequence[Call], exchange: Exchange) -> list[Answer]:
+    async def _answer_calls(self, name: str, calls: Sequence[Call], frame: bytes, exchange: Exchange) -> list[Answer]:
         method = self._methods.get(name)
         start = asyncio.get_running_loop().time()
         answers: list[Answer]
         if method is None:
             answers = [MethodNotFound() for _ in calls]
-        elif method.call_many is not None:
-            answers = await self._call_many(method, calls)
+        elif method.read_many is not None:
+            answers = await self._call_many(method, calls, frame)
         else:
             answers = [await self._call(method, call, exchange) for call in calls]
         label = name if method is not None else ""
@@ -89,23 +91,18 @@ class Rpc:
             log.exception("call failed", method=method.name)
             return InternalFailure()
 
-    async def _call_many(self, method: Method, calls: Sequence[Call]) -> list[Answer]:
+    async def _call_many(self, method: Method, calls: Sequence[Call], frame: bytes) -> list[Answer]:
+        assert method.read_many is not None  # noqa: S101 the caller looked
         assert method.call_many is not None  # noqa: S101 the caller looked
-        answers: list[Answer | None] = []
-        readable = []
-        for call in calls:
-            try:
-                readable.append(read_params(method.params, call.params))
-                answers.append(None)
-            except RpcError as e:
-                answers.append(e)
+        params = method.read_many(frame, [call.params for call in calls])
+        readable = [found for found in params if not isinstance(found, RpcError)]
         try:
-            found: Iterable[Answer] = await method.call_many(readable) if readable else []
+            answers: Iterable[Answer] = await method.call_many(readable) if readable else []
         except Exception:
             log.exception("calls failed", method=method.name, calls=len(readable))
-            found = [InternalFailure() for _ in readable]
-        rest = iter(found)
-        return [next(rest) if answer is None else answer for answer in answers]
+            answers = [InternalFailure() for _ in readable]
+        rest = iter(answers)
+        return [found if isinstance(found, RpcError) else next(rest) for found in params]
 
 
 def _reply(call: Call, answer: Answer) -> bytes:

@@ -19,13 +19,15 @@ __all__ = ["JobFileError", "Mistake", "Place", "load"]
 
 def load(paths: Sequence[Path]) -> JobFile:
     """
-    What the job files declare; of a directory every ``*.yaml`` and ``*.yml``, merged.
+    What the job files at ``paths``, at least one, declare; of a directory every ``*.yaml`` and ``*.yml``, merged.
 
     Raises:
         JobFileError: there are mistakes; it has all of them.
     """
     mistakes = Mistakes()
-    files = list(read_files(paths, mistakes))
-    trees = [mistakes.attempt(lambda file: read_tree(file, mistakes), file) for file in files]
-    documents = [tree for tree in trees if tree is not None]
-    complete = ...
+    files = read_files(paths, mistakes)
+    trees = [None if file is None else mistakes.attempt(lambda f: read_tree(f, mistakes), file) for file in files]
+    documents = [document for document in trees if document is not None]
+    job_file = build(documents, mistakes, complete=len(documents) == len(trees))
+    mistakes.raise_any()
+    return job_file

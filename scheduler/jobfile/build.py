@@ -5,6 +5,7 @@ To add a key of a job: its reader in ``_Jobs.readers``, its field in ``jobs.py``
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from protocol.tasks import wire_text
@@ -35,10 +36,11 @@ def build(documents: Sequence[tree.Mapping], mistakes: Mistakes, *, complete: bo
         _check_present(documents[0], found, mistakes)
     for node in found["version"]:
         mistakes.attempt(values.version, node)
-    version_and_defaults = [_once(found[key], mistakes) for key in ("version", "defaults")]
+    _once(found["version"], mistakes)
+    defaults = _once(found["defaults"], mistakes)
     agents = _merged(found["agents"], mistakes)
     jobs = _Jobs(agents, _agents(agents, mistakes), mistakes, complete=complete)
-    built = jobs.build(version_and_defaults[1], _merged(found["jobs"], mistakes))
+    built = jobs.build(defaults, _merged(found["jobs"], mistakes))
     return JobFile(built, jobs.agents)
 
 
@@ -127,7 +129,7 @@ class _Jobs:
     def build(self, defaults: Node | None, jobs: Mapping[str, Node]) -> tuple[Job, ...]:
         """The jobs, each with the keys of ``defaults`` that it has not itself."""
         shared = {} if defaults is None else self._mistakes.attempt(self._defaults, defaults) or {}
-        built = [self._mistakes.attempt(lambda n, name=name: self._job(name, n, shared), n) for name, n in jobs.items()]
+        built = [self._mistakes.attempt(partial(self._job, name, shared), node) for name, node in jobs.items()]
         return tuple(job for job in built if job is not None)
 
     def _defaults(self, node: Node) -> dict[str, Node]:
@@ -137,7 +139,7 @@ class _Jobs:
         self._read(shared)
         return shared
 
-    def _job(self, name: str, node: Node, shared: Mapping[str, Node]) -> Job | None:
+    def _job(self, name: str, shared: Mapping[str, Node], node: Node) -> Job | None:
         entries = values.mapping(node)
         entries.only(self.readers, self._mistakes)
         given = {**shared, **entries.entries}
@@ -180,8 +182,9 @@ class _Jobs:
         listed: dict[str, Node] = {}
         for element in node.elements:
             uuid = self._mistakes.attempt(self._uuid, element)
-            if uuid in listed:
-                self._mistakes.add(element.mistake(f"the agent {values.shown(element)} is listed twice; remove one"))
+            if uuid is not None and uuid in listed:
+                text = f"{values.shown(element)} is listed already, as {values.shown(listed[uuid])}; remove one"
+                self._mistakes.add(element.mistake(text))
             elif uuid is not None:
                 listed[uuid] = element
         return [JobAgent(self._names.get(uuid), uuid) for uuid in listed]
@@ -203,7 +206,7 @@ class _Jobs:
 def _schedule(node: Node) -> str:
     text = values.string(node)
     try:
-        cron.check(text)
+        cron.read_schedule(text)
     except cron.ScheduleError as e:
         raise node.wrong(str(e)) from e
-    return text
+    return " ".join(text.split())

@@ -1,6 +1,6 @@
-"""The files behind the paths that were given, as text. A file that cannot be read is one mistake, never an exception."""
+"""The files behind the paths that were given, as text. One that cannot be read is a mistake like any other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,13 +18,13 @@ class File(Struct, frozen=True):
     text: str
 
 
-def read_files(paths: Sequence[Path], mistakes: Mistakes) -> Iterable[File]:
-    """Every file that could be read; a directory stands for its YAML files in name order."""
+def read_files(paths: Sequence[Path], mistakes: Mistakes) -> list[File | None]:
+    """Every file, ``None`` for what could not be read; a directory stands for its YAML files in name order."""
+    files: list[File | None] = []
     for path in paths:
-        for file in mistakes.attempt(_files, path) or ():
-            found = mistakes.attempt(_read, file)
-            if found is not None:
-                yield found
+        found = mistakes.attempt(_files, path)
+        files += [None] if found is None else [mistakes.attempt(_read, file) for file in found]
+    return files
 
 
 def _files(path: Path) -> list[Path]:

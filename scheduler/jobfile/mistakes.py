@@ -36,7 +36,7 @@ class Mistake(Struct, frozen=True, order=True):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.path}: {self.text}"
+        return f"{self.place}: {self.path}: {self.text}".replace("\n", "\\n")
 
 
 class Mistaken(Error):

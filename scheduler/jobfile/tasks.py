@@ -71,7 +71,7 @@ def _complaint(payload: Node, text: str) -> Mistaken:
     where = _WHERE.search(text)
     found = _WHERE.sub("", text)
     node = _follow(payload, where["steps"]) if where else payload
-    if found.startswith("Expected `str`"):
+    if found.startswith("Expected `str") and not is_string(node):
         return not_a_string(node)
     return node.wrong(f"{found}; correct the task")
 

@@ -94,7 +94,7 @@ def _compose(file: File, root: Node) -> yaml.Node | None:
         for event in yaml.parse(file.text, Loader=yaml.CSafeLoader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             _check_depth(depth, root)
-        return yaml.compose(file.text, Loader=yaml.CSafeLoader)  # type: ignore[no-any-return]
+        return yaml.compose(file.text, Loader=yaml.CSafeLoader)
     except yaml.reader.ReaderError as e:
         before = file.text.encode()[: e.position].decode(errors="replace")
         place = Place(file.name, before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -181,7 +181,7 @@ class _Reader:
             return None
         kind = self._kind(key, path)
         if kind != "string":
-            self._note(key, path, f"YAML reads the key {key.value} as a {kind}; quote it: \"{key.value}\"")
+            self._note(key, path, f'YAML reads the key {key.value} as a {kind}; quote it: "{key.value}"')
         return str(key.value)
 
     def _node(self, composed: yaml.Node, place: Place, path: str) -> Node:

@@ -14,14 +14,16 @@ _SHOWN = 40
 
 
 def shown(node: Node) -> str:
-    """The node in a message."""
+    """The node in a message: strings in quotes, what YAML takes for something else without."""
     match node:
         case Scalar(kind="null"):
             return "nothing"
-        case Scalar(text=text):
+        case Scalar(kind="string", text=text):
             return f"'{text}'" if len(text) <= _SHOWN else f"'{text[:_SHOWN]}…'"
-        case Sequence():
-            return "a list"
+        case Scalar(text=text):
+            return text
+        case Sequence(elements=elements):
+            return "a list" if elements else "an empty list"
         case _:
             return "a mapping"
 
@@ -78,11 +80,18 @@ def timeout_ms(node: Node) -> int:
 
 def uuid(node: Node) -> str:
     """A UUID, normalised."""
+    found = uuid_of(string(node))
+    if found is None:
+        raise node.wrong(f"{shown(node)} is not a UUID; want a form like e8583352-39e8-5a5b-b66c-e450689088fd")
+    return found
+
+
+def uuid_of(text: str) -> str | None:
+    """The UUID that ``text`` is, normalised; ``None`` when it is none."""
     try:
-        return normal_uuid(string(node))
-    except Unreadable as e:
-        text = f"{shown(node)} is not a UUID; want a form like e8583352-39e8-5a5b-b66c-e450689088fd"
-        raise node.wrong(text) from e
+        return normal_uuid(text)
+    except Unreadable:
+        return None
 
 
 def zone(node: Node) -> str:

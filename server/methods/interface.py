@@ -29,16 +29,21 @@ Answer = bytes | RpcError
 
 class Method(Struct, frozen=True, kw_only=True):
     """
-    ``read`` reads the parameters where the rules of ``params`` do not hold. ``call`` gives the result as JSON text or raises ``RpcError``.
+    ``read`` reads the parameters where the rules of ``params`` do not hold.
 
-    ``call_many``, where given, answers calls that follow each other in a batch in one go. ``subscribes``: the reply to
-    a call in a batch also goes out by itself.
+    ``call`` gives the result as JSON text or raises ``RpcError``.
+
+    ``call_many``, where given, answers calls that follow each other in a batch in one go, with the parameters that
+    ``read_many`` reads from the frame and its calls: the parameters, or the error, of each.
+
+    ``subscribes``: the reply to a call in a batch also goes out by itself.
     """
 
     name: str
     params: type[Any]
     read: Callable[[Raw | None], Any] | None = None
     call: Callable[[Any, Exchange], Awaitable[bytes]]
+    read_many: Callable[[bytes, Sequence[Raw | None]], Sequence[Any]] | None = None
     call_many: Callable[[Sequence[Any]], Awaitable[list[Answer]]] | None = None
     subscribes: bool = False
 

@@ -20,6 +20,7 @@ from protocol.methods import (
     UnregisterTask,
     UploadTaskResult,
     read_unregister,
+    read_upload_params,
 )
 from protocol.permissions import GLOBAL, Permission, Scope
 from server.auth import Auth, task_permission
@@ -90,6 +91,7 @@ class TaskMethods:
             Method(
                 name="task_upload_task_result",
                 params=UploadTaskResult,
+                read_many=read_upload_params,
                 call=self._upload,
                 call_many=self._upload_many,
             ),

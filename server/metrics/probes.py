@@ -31,9 +31,8 @@ class ProbeLabels(Struct, frozen=True):
 class ProbeStats:
     """What is known of one probe. Latencies are in seconds; ``None`` means none yet."""
 
-    __slots__ = ("_buckets", "_failures", "_labels", "_last_run", "_latency", "_latency_sum", "_runs", "_success")
-
     def __init__(self, labels: ProbeLabels) -> None:
+        self.labels = labels
         pairs = ((name, getattr(labels, name)) for name in labels.__struct_fields__)
         self._labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs)
         self._runs = dict.fromkeys(Outcome, 0)

@@ -1,0 +1,51 @@
+"""Which reason an exception of the network stands for, and what to show of it. Pure tables and functions."""
+
+import errno
+import ssl
+
+import aiohttp
+
+from protocol.outcomes import Reason
+
+_UNREACHABLE = {
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.EHOSTDOWN,
+    errno.EADDRNOTAVAIL,
+    errno.EAFNOSUPPORT,
+}
+
+# The first class that fits decides, so subclasses stand before their bases.
+_HTTP_REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
+    (aiohttp.ClientConnectorDNSError, Reason.DNS),
+    (aiohttp.ConnectionTimeoutError, Reason.CONNECT_TIMEOUT),
+    (TimeoutError, Reason.TIMEOUT),
+    (aiohttp.ClientSSLError, Reason.TLS),
+    (aiohttp.ClientConnectorCertificateError, Reason.TLS),
+    (ssl.SSLError, Reason.TLS),
+)
+
+
+def os_reason(error: OSError) -> Reason:
+    """The reason for a failed system call on a socket."""
+    if error.errno in _UNREACHABLE:
+        return Reason.UNREACHABLE
+    if error.errno == errno.ECONNREFUSED:
+        return Reason.CONNECT_REFUSED
+    return Reason.CONNECT_TIMEOUT if error.errno == errno.ETIMEDOUT else Reason.PROBE_ERROR
+
+
+def http_reason(error: Exception) -> Reason:
+    """The reason for a failed HTTP exchange; what fits nothing else broke the protocol."""
+    for kind, reason in _HTTP_REASONS:
+        if isinstance(error, kind):
+            return reason
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return os_reason(error.os_error)
+    return Reason.HTTP_PROTOCOL
+
+
+def text_of(error: BaseException) -> str:
+    """The error's text, or its kind when it has none."""
+    return str(error) or type(error).__name__

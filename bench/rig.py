@@ -1,0 +1,174 @@
+"""The rig: a server process on one core, load agents on another, and what the database says afterwards."""
+
+import array
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from uuid import UUID
+
+import psutil
+
+from bench.report import Ledger, Report
+
+_SERVER_CORE, _AGENTS_CORE = 0, 1
+_ROOT = "benchbenchbenchb:" + "0" * 32
+_TIMEOUT_S = 2
+_READY_S = 30
+
+
+def measure(folder: Path, *, agents: int, rate: int, seconds: int) -> Report:
+    """Fire ``rate`` tasks once a second for ``seconds`` and see what becomes of them."""
+    port = _free_port()
+    uuids = [str(UUID(int=(7 << 120) + n)) for n in range(agents)]
+    jobs = max(1, round(rate / agents))
+    _write_jobs(folder / "jobs.yaml", uuids, jobs)
+    agents_file = folder / "agents"
+    agents_file.write_text("".join(f"{uuid} {_ROOT}\n" for uuid in uuids))
+    up = ["-m", "cli", "--log-level", "warning", "up", "--no-agent", "--quiet", f"--listen=127.0.0.1:{port}"]
+    with _process(_SERVER_CORE, [*up, f"--state-dir={folder / 'state'}", str(folder / "jobs.yaml")]) as server:
+        _await_ready(port, server)
+        with _agents(f"http://127.0.0.1:{port}/", agents_file, folder / "acknowledged"):
+            first_s = int(time.time()) + 3
+            _sleep_until(first_s)
+            watched = psutil.Process(server.pid)
+            before, rss = watched.cpu_times(), 0
+            last_s = first_s + seconds
+            while time.time() < last_s:
+                time.sleep(0.25)
+                rss = max(rss, watched.memory_info().rss)
+            after = watched.cpu_times()
+            _sleep_until(last_s + _TIMEOUT_S + 2)
+            missed = _missed(port)
+        server.terminate()
+        if server.wait(10) != 0:
+            raise RuntimeError(f"the server ended with {server.returncode}")
+    rows = _rows(folder / "state" / "cronprobe.db", first_s * 1000, last_s * 1000)
+    delays = _delays(rows, folder / "acknowledged")
+    ledger = _ledger(rows, due=seconds * jobs * agents, missed=missed)
+    return Report(
+        rate=jobs * agents,
+        completed_per_s=ledger["ok"] / seconds,
+        p50_ms=_percentile(delays, 0.50),
+        p99_ms=_percentile(delays, 0.99),
+        cpu_cores=(after.user + after.system - before.user - before.system) / seconds,
+        rss_mb=rss / 1e6,
+        ledger=ledger,
+    )
+
+
+def measure_naive(folder: Path, *, agents: int, seconds: int) -> float:
+    """Completed tasks a second of the one-row-per-transaction way, on the same cores."""
+    port = _free_port()
+    agents_file = folder / "agents"
+    agents_file.write_text("".join(f"{UUID(int=(7 << 120) + n)} x:y\n" for n in range(agents)))
+    arguments = ["-m", "bench.naive", str(port), str(folder / "naive.db"), str(seconds)]
+    with _process(_SERVER_CORE, arguments, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        with _agents(f"http://127.0.0.1:{port}/", agents_file, folder / "acknowledged"):
+            return float(server.stdout.readline())
+
+
+def _write_jobs(path: Path, uuids: list[str], jobs: int) -> None:
+    lines = ["version: 1", "agents:"]
+    lines += [f"  a{n}: {{uuid: {uuid}}}" for n, uuid in enumerate(uuids)]
+    lines += ["jobs:"]
+    common = f'schedule: "* * * * * *", agents: all, timeout: {_TIMEOUT_S}s'
+    lines += [f"  job{n}: {{{common}, task: {{ping: 127.0.0.{n % 250 + 1}}}}}" for n in range(jobs)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@contextmanager
+def _process(core: int, arguments: list[str], stdout: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        stdout=stdout or subprocess.DEVNULL,
+        env={**os.environ, "CRONPROBE_ROOT_TOKEN": _ROOT},
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        _close(process.stdout)
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    if stream is not None:
+        stream.close()
+
+
+@contextmanager
+def _agents(url: str, agents_file: Path, out: Path) -> Iterator[None]:
+    arguments = ["-m", "bench.load_agents", url, str(agents_file), str(out)]
+    with _process(_AGENTS_CORE, arguments, stdout=subprocess.PIPE) as agents:
+        assert agents.stdout is not None
+        agents.stdout.readline()
+        yield
+        agents.terminate()
+        agents.wait(10)
+
+
+def _await_ready(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _READY_S
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError("the server did not get ready")
+
+
+def _missed(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+        lines = page.read().decode().splitlines()
+    name = 'cronprobe_scheduler_ticks_total{outcome="missed"} '
+    return sum(int(float(line.removeprefix(name))) for line in lines if line.startswith(name))
+
+
+def _rows(database: Path, start_ms: int, end_ms: int) -> list[tuple[int, int, int | None, int | None]]:
+    connection = sqlite3.connect(database)
+    try:
+        query = "SELECT id, scheduled_ms, success, reason FROM task WHERE scheduled_ms >= ? AND scheduled_ms < ?"
+        return connection.execute(query, (start_ms, end_ms)).fetchall()
+    finally:
+        connection.close()
+
+
+def _delays(rows: list[tuple[int, int, int | None, int | None]], acknowledged: Path) -> list[int]:
+    """From the scheduled time to the acknowledgement at the agent, which comes after the commit; sorted."""
+    numbers = array.array("q", acknowledged.read_bytes())
+    times = dict(zip(numbers[::2], numbers[1::2], strict=True))
+    return sorted(times[id_] - scheduled for id_, scheduled, _, _ in rows if id_ in times)
+
+
+def _ledger(rows: list[tuple[int, int, int | None, int | None]], *, due: int, missed: int) -> Ledger:
+    unknown = sum(reason is not None and reason >= 100 for _, _, _, reason in rows)
+    failed = sum(reason is not None and reason < 100 for _, _, _, reason in rows)
+    ok = sum(success == 1 for _, _, success, _ in rows)
+    return {"due": due, "ok": ok, "failed": failed, "unknown": unknown, "missed": missed}
+
+
+def _percentile(ordered: list[int], share: float) -> float:
+    return float(ordered[min(len(ordered) - 1, int(len(ordered) * share))]) if ordered else float("nan")
+
+
+def _sleep_until(second: float) -> None:
+    time.sleep(max(0.0, second - time.time()))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

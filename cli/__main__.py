@@ -1,0 +1,5 @@
+"""``python -m cli`` is ``cronprobe``."""
+
+from cli import main
+
+main()

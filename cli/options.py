@@ -1,0 +1,79 @@
+"""Flags that several verbs share, each with its twin in the environment."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from protocol.errors import ConfigError
+
+Files = Annotated[
+    list[Path], typer.Argument(help="Job files, or directories of them.", show_default=False, metavar="FILE…")
+]
+Listen = Annotated[
+    str, typer.Option(envvar="CRONPROBE_LISTEN", help="Address of the server: HOST:PORT.", metavar="HOST:PORT")
+]
+StateDir = Annotated[
+    Path,
+    typer.Option(envvar="CRONPROBE_STATE_DIR", help="Where the database and the root token are kept.", metavar="DIR"),
+]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="CRONPROBE_STORE",
+        help="Database: sqlite:///PATH. Default: cronprobe.db in the state directory.",
+        metavar="URL",
+    ),
+]
+RootToken = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CRONPROBE_ROOT_TOKEN", help="key:secret; better given in the environment.", hidden=True, metavar="TOKEN"
+    ),
+]
+ServerUrl = Annotated[
+    str, typer.Option("--server", envvar="CRONPROBE_SERVER", help="URL of the server.", metavar="URL")
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CRONPROBE_TOKEN_FILE",
+        help="File with the token, key:secret. Default: CRONPROBE_TOKEN, else root-token in the state directory.",
+        metavar="FILE",
+    ),
+]
+TokenText = Annotated[str | None, typer.Option("--token", envvar="CRONPROBE_TOKEN", hidden=True, metavar="TOKEN")]
+
+DEFAULT_LISTEN = "127.0.0.1:2211"
+DEFAULT_SERVER = "http://127.0.0.1:2211"
+DEFAULT_STATE_DIR = Path("cronprobe-state")
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """
+    HOST:PORT, or [IPv6]:PORT, as its two parts.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"--listen: {text!r} is no address; want HOST:PORT, such as {DEFAULT_LISTEN}")
+    return host.strip("[]"), int(port)
+
+
+def find_token(file: Path | None, text: str | None, state_dir: Path) -> str:
+    """
+    The token to call with.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if file is None and text is not None:
+        return text.strip()
+    path = file or state_dir / "root-token"
+    try:
+        return path.read_text().strip()
+    except OSError as e:
+        raise ConfigError(f"{path}: {e.strerror}; give --token-file, or --state-dir where the server keeps it") from e

@@ -1,0 +1,96 @@
+"""``cronprobe query``: what was found, from the server's store."""
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from cli.agents import agent_uuid
+from cli.client import Client
+from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
+from cli.screen import Output, console, show
+from protocol.errors import ConfigError
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_COLUMNS = ("time (UTC)", "cron_source", "agent", "type", "outcome", "reason", "ms", "message")
+
+
+def query(
+    cron_source: Annotated[str | None, typer.Option(help="Results of the job with this name.")] = None,
+    task_type: Annotated[str | None, typer.Option("--type", help="Results of this task type, such as ping.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Results of this agent: its name or UUID.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Finished since: 15m, 2h, 7d, or an RFC 3339 time.", metavar="TIME")
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only results that are not ok.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, the newest.")] = 20,
+    output: Annotated[Output, typer.Option("--output", "-o", help="json is the protocol's rows to the letter.")] = (
+        Output.TABLE
+    ),
+    server: ServerUrl = DEFAULT_SERVER,
+    token_file: TokenFile = None,
+    token: TokenText = None,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+) -> None:
+    """
+    Show stored results, the newest first.
+
+    Example: `cronprobe query --cron-source edge-ping --since 1h --failed`
+    """
+    client = Client(server, find_token(token_file, token, state_dir))
+    conditions: list[object] = [{"limit": limit}]
+    if cron_source is not None:
+        conditions.append({"cron_source": cron_source})
+    if task_type is not None:
+        conditions.append({"type": task_type})
+    if agent is not None:
+        conditions.append({"uuid": agent_uuid(client, agent)})
+    if since is not None:
+        conditions.append({"timestamp_from": _since_ms(since)})
+    if failed:
+        conditions.append("is_failure")
+    data_query: dict[str, object] = {"condition": conditions}
+    if output is not Output.JSON:
+        data_query["detail"] = True
+    rows = client.call("task_query_task", {"task_data_query": data_query})
+    if output is Output.JSON:
+        console.out(rows.decode(), highlight=False)
+    else:
+        show(_COLUMNS, map(_cells, msgspec.json.decode(rows)), output)
+
+
+def _cells(row: dict[str, Any]) -> tuple[object, ...]:
+    finished = row["timestamp"]
+    task = row["task_event_type"]
+    type_name = task if isinstance(task, str) else next(iter(task))
+    result = row["task_event_result"] or {}
+    found = result.get(type_name)
+    milliseconds = found if isinstance(found, float | int) and not isinstance(found, bool) else None
+    if milliseconds is None and row["detail"]:
+        milliseconds = row["detail"].get("duration_ms")
+    return (
+        None
+        if finished is None
+        else datetime.fromtimestamp(finished / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+        row["cron_source"],
+        row["uuid"],
+        type_name,
+        row["outcome"] or "running",
+        row["reason"],
+        None if milliseconds is None else f"{milliseconds:.3f}",
+        row["error_message"],
+    )
+
+
+def _since_ms(text: str) -> int:
+    span = re.fullmatch(r"(\d+)([smhdw])", text)
+    if span:
+        return time.time_ns() // 1_000_000 - int(span[1]) * _UNITS_S[span[2]] * 1000
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as e:
+        raise ConfigError(f"--since: {text!r} is no time; want 15m, 2h, 7d or 2026-01-31T12:00:00Z") from e
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

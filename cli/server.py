@@ -1,0 +1,40 @@
+"""``cronprobe server``: the task server by itself."""
+
+import asyncio
+
+from prometheus_client import CollectorRegistry
+
+from cli.lifetime import live
+from cli.options import DEFAULT_LISTEN, DEFAULT_STATE_DIR, Listen, RootToken, StateDir, StoreUrl, split_listen
+from cli.screen import announce_server
+from server.app import open_server
+from server.config import Config
+
+
+def server(
+    listen: Listen = DEFAULT_LISTEN,
+    store: StoreUrl = None,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+    root_token: RootToken = None,
+) -> None:
+    """
+    Run the task server: it holds the agents, keeps the results, serves /metrics and JSON-RPC.
+
+    The root token is made at the first start, printed once, and kept in DIR/root-token.
+
+    Example: `cronprobe server --listen 0.0.0.0:2211 --state-dir /var/lib/cronprobe`
+    """
+    live(lambda stop: serve(server_config(listen, store, state_dir, root_token), stop))
+
+
+def server_config(listen: Listen, store: StoreUrl, state_dir: StateDir, root_token: RootToken) -> Config:
+    """The server's configuration from its flags."""
+    host, port = split_listen(listen)
+    return Config(host=host, port=port, state_dir=state_dir, store_url=store, root_token=root_token)
+
+
+async def serve(config: Config, stop: asyncio.Event) -> None:
+    """Serve until ``stop``."""
+    async with open_server(config, registry=CollectorRegistry()) as running:
+        announce_server(running, config)
+        await stop.wait()

@@ -1,0 +1,119 @@
+"""
+THE SEAM between scheduler and task server, and its form for a server in another process: JSON-RPC over HTTP POST.
+
+A server in the same process is handed in as it is. Nothing here retries: the runner does.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+from yarl import URL
+
+from protocol import jsonrpc
+from protocol.errors import ConfigError, Error
+from protocol.methods import Created, NewTask
+from protocol.reading import MALFORMED
+from protocol.urls import public_part
+
+LARGEST_CALL = 5_000
+TIMEOUT_S = 10.0
+
+
+class TaskServerAway(Error):
+    """The task server cannot be reached, or what answers there is none; whether anything was created is not known."""
+
+
+class TaskServerRefused(Error):
+    """The task server answered a whole call with an error, ``message``, such as that of a wrong token."""
+
+    def __init__(self, where: str, message: str) -> None:
+        self.message = message
+        super().__init__(f"{where}: the task server refused the tasks: {message}")
+
+
+class TaskServer(Protocol):
+    """Where due tasks go."""
+
+    async def create_tasks(self, batch: Sequence[NewTask]) -> list[Created]:
+        """
+        Create the tasks of ``batch`` and give the answer to each, in order. What exists already is not created again.
+
+        Raises:
+            TaskServerAway: it cannot be reached.
+            TaskServerRefused: it takes none of them.
+        """
+        ...
+
+
+class _Failure(Struct):
+    message: str
+
+
+class _Reply(Struct):
+    result: list[Created] | None = None
+    error: _Failure | None = None
+
+
+_read_reply = msgspec.json.Decoder(_Reply).decode
+
+
+class RpcTaskServer:
+    """A task server behind ``url``, called in chunks that it can take."""
+
+    def __init__(self, *, session: aiohttp.ClientSession, url: str, token: str) -> None:
+        self._session = session
+        self._url = url
+        self._where = public_part(url)
+        self._token = token
+        self._calls = 0
+
+    async def create_tasks(self, batch: Sequence[NewTask]) -> list[Created]:
+        """See ``TaskServer``."""
+        created: list[Created] = []
+        for start in range(0, len(batch), LARGEST_CALL):
+            created += await self._create(batch[start : start + LARGEST_CALL])
+        return created
+
+    async def _create(self, tasks: Sequence[NewTask]) -> list[Created]:
+        self._calls += 1
+        params = msgspec.json.encode([self._token, tasks])
+        reply = await self._post(jsonrpc.call(self._calls, "task_create_batch", params))
+        if reply.error is not None:
+            raise TaskServerRefused(self._where, reply.error.message)
+        if reply.result is None or len(reply.result) != len(tasks):
+            answers = 0 if reply.result is None else len(reply.result)
+            raise TaskServerAway(f"{self._where}: {answers} answers to {len(tasks)} tasks; is it a cronprobe server?")
+        return reply.result
+
+    async def _post(self, body: bytes) -> _Reply:
+        try:
+            async with self._session.post(self._url, data=body, allow_redirects=False) as response:
+                text = await response.read()
+        except (aiohttp.ClientError, OSError) as e:
+            raise TaskServerAway(f"{self._where}: cannot be reached: {e or type(e).__name__}; is it running?") from e
+        if response.status != 200:
+            raise TaskServerAway(f"{self._where}: answered HTTP {response.status}; is it a cronprobe server?")
+        try:
+            return _read_reply(text)
+        except MALFORMED as e:
+            raise TaskServerAway(f"{self._where}: no JSON-RPC reply: {e}; is it a cronprobe server?") from e
+
+
+@asynccontextmanager
+async def open_rpc_task_server(url: str, token: str) -> AsyncIterator[RpcTaskServer]:
+    """
+    The task server at an ``http`` or ``https`` URL; ``token`` has to permit creating tasks. Nothing is sent yet.
+
+    Raises:
+        ConfigError: ``url`` is none of these.
+    """
+    if URL(url).scheme not in ("http", "https") or not URL(url).host:
+        raise ConfigError(f"task server '{url}': not an address; want http://host:port or https://host:port")
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    headers = {"content-type": "application/json"}
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+        yield RpcTaskServer(session=session, url=url, token=token)
