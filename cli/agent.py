@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from agent.app import open_agent
 from agent.config import Config, load
-
 from cli.lifetime import live
 
 

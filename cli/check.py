@@ -1,5 +1,7 @@
 """``cronprobe check``: every mistake in job files, or how much work they are."""
 
+from datetime import UTC, datetime
+
 from cli.options import Files
 from cli.screen import console
 from scheduler.app import tasks_per_minute
@@ -15,5 +17,5 @@ def check(files: Files) -> None:
     jobs = load(files)
     enabled = [job for job in jobs.jobs if job.enabled]
     probes = sum(len(job.agents) for job in enabled)
-    rate = tasks_per_minute(jobs)
+    rate = tasks_per_minute(jobs, datetime.now(UTC))
     console.out(f"ok: {len(jobs.jobs)} jobs, {probes} probes, {rate:.1f} tasks/min", highlight=False)

@@ -76,7 +76,7 @@ def create(
         "timestamp_to": None if expires is None else _time_ms(expires),
     }
     client = Client(server, "")
-    params = {"father_token": find_token(token_file, token, state_dir), "token_creation": creation}
+    params: dict[str, object] = {"father_token": find_token(token_file, token, state_dir), "token_creation": creation}
     made = msgspec.json.decode(client.call("token_create", params))
     console.out(f"{made['key']}:{made['secret']}", highlight=False)
 

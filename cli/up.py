@@ -9,12 +9,12 @@ from typing import Annotated
 
 import msgspec
 import typer
-from agent.app import open_agent
-from agent.config import Config as AgentConfig
-from agent.config import Server as AgentServer
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
+from agent.app import open_agent
+from agent.config import Config as AgentConfig
+from agent.config import ServerConfig
 from cli.lifetime import live
 from cli.options import DEFAULT_LISTEN, DEFAULT_STATE_DIR, Files, Listen, RootToken, StateDir, StoreUrl
 from cli.screen import announce_server, console, result_line
@@ -108,7 +108,7 @@ class Lines:
 @asynccontextmanager
 async def _local_agent(server: Server, config: Config, uuid: str) -> AsyncIterator[None]:
     host = "127.0.0.1" if config.host in ("0.0.0.0", "::") else config.host  # noqa: S104 compared, not bound
-    here = AgentServer(
+    here = ServerConfig(
         name="here",
         server_uuid=server.uuid,
         token=await _agent_token(server, config.state_dir / "local-agent-token", uuid),
@@ -116,22 +116,28 @@ async def _local_agent(server: Server, config: Config, uuid: str) -> AsyncIterat
         allow_task=True,
         allow_task_type=_LOCAL_TYPES,
     )
-    async with open_agent(AgentConfig(agent_uuid=uuid, server=(here,))):
+    async with open_agent(AgentConfig(agent_uuid=uuid, servers=(here,))):
         yield
 
 
 async def _agent_token(server: Server, file: Path, uuid: str) -> str:
     """The local agent's token: the one it had, else a new one, kept where only its owner reads it."""
-    if file.exists():
-        kept = file.read_text().strip()
-        try:
-            if any(scope.name == uuid for limit in server.auth.verify(kept).limits for scope in limit.scopes):
-                return kept
-        except RpcError:
-            pass
+    kept = _read(file)
+    try:
+        if any(scope.name == uuid for limit in server.auth.verify(kept).limits for scope in limit.scopes):
+            return kept
+    except RpcError:
+        pass  # none was kept, or one of another store
     creation = read_token_creation(msgspec.json.encode({"token_limit": agent_limits(uuid)}))
     made = str(await server.auth.create(creation))
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(f"{made}\n")
+    _write(file, made)
     return made
+
+
+def _read(file: Path) -> str:
+    return file.read_text().strip() if file.exists() else ""
+
+
+def _write(file: Path, token: str) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        stream.write(f"{token}\n")

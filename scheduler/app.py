@@ -3,15 +3,19 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry
 
+from scheduler.cron import trigger_of
 from scheduler.jobs import Job, JobFile
 from scheduler.metrics import Metrics
 from scheduler.runner import due_tasks, open_runner
 from scheduler.schedule import Schedule, Timetable, open_timetable
 from scheduler.taskserver import TaskServer
+
+_ENOUGH_TICKS = 120
 
 _log = structlog.get_logger()
 
@@ -58,3 +62,21 @@ async def open_scheduler(
         _log.info("scheduler started", jobs=len(jobs.jobs), schedules=len(timetable))
         yield Scheduler(timetable)
     _log.info("scheduler stopped")
+
+
+def tasks_per_minute(jobs: JobFile, at: datetime) -> float:
+    """How many tasks the jobs create in a minute, averaged over the hour after ``at`` (which has a time zone)."""
+    return sum(len(due) * _ticks_per_minute(schedule, at) for schedule, due in due_tasks(jobs.jobs).items())
+
+
+def _ticks_per_minute(schedule: Schedule, at: datetime) -> float:
+    """A schedule that is due often shows its rate before the hour is over."""
+    trigger = trigger_of(schedule.text, schedule.timezone)
+    end = at + timedelta(hours=1)
+    times: list[datetime] = []
+    while len(times) <= _ENOUGH_TICKS:
+        following = trigger.after(times[-1] if times else at)
+        if following is None or following > end:
+            return len(times) / 60
+        times.append(following)
+    return _ENOUGH_TICKS / ((times[-1] - times[0]).total_seconds() / 60)

@@ -9,11 +9,12 @@ Habit = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Target:
-    """A listener; ``requests`` is what it was sent, a block of header bytes each."""
+    """A listener; ``requests`` is what it was sent, a block of header bytes each, and ``peers`` from where."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.requests: list[bytes] = []
+        self.peers: list[str] = []
         self.asked = asyncio.Event()
 
     def url(self, path: str = "/") -> str:
@@ -27,6 +28,7 @@ async def open_target(*answers: bytes, keeps_open: bool = False) -> AsyncIterato
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             target.requests.append(await reader.readuntil(b"\r\n\r\n"))
+            target.peers.append(writer.get_extra_info("peername")[0])
             target.asked.set()
             if answers:
                 writer.write(answers[min(len(target.requests), len(answers)) - 1])

@@ -119,7 +119,10 @@ def test_unknown_keys_are_warnings(tmp_path: Path) -> None:
             AGENT + SERVER.replace("ws:", "http:"),
             ": server[0].ws_url: found 'http://srv.example/'; want a URL with ws:// or wss://",
         ),
-        (AGENT + SERVER.replace('"key:secret"', "5"), ": server[0].token: found an integer; want a string that is not empty"),
+        (
+            AGENT + SERVER.replace('"key:secret"', "5"),
+            ": server[0].token: found an integer; want a string that is not empty",
+        ),
     ],
 )
 def test_a_wrong_file_says_where_and_what(tmp_path: Path, text: str, message: str) -> None:

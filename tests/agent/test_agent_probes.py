@@ -1,26 +1,47 @@
 """Each probe against real targets on loopback: what it finds, and with which reason it fails."""
 
+import asyncio
 import base64
+import errno
 import socket
-import subprocess
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from agent.probes import open_probes
+from agent.probes import open_probes, ping
+from agent.probes.icmp import Icmp, IcmpNotPermitted
 from agent.probes.interface import Ending, Failed, Found
+from agent.probes.resolving import Address
 from protocol.outcomes import Reason
 from protocol.tasks import TASK_TYPES
-from protocol.tasks.http_request import HttpRequest
+from protocol.tasks.http_request import HttpRequest, HttpResponse
 from tests.agent.targets import closed_port, full_backlog, open_target, reply
 
 THRICE = "Other error: Other error: Other error: "
-# RFC 6761: never resolves. The system's resolver answers for it without asking anyone.
-NO_SUCH_NAME = "no.such.name.invalid"
+# Too long for DNS, so that the system's resolver fails without asking anyone.
+NO_SUCH_NAME = ".".join(["a" * 60] * 5)
+
+
+class HastyIcmp(Icmp):
+    """Real echoes, given up before a reply can be read: loopback has no address that is silent."""
+
+    async def echo(self, address: Address, limit_s: float) -> float:
+        return await super().echo(address, 0)
+
+
+class BrokenIcmp(Icmp):
+    """A system without a route or a permission."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    async def echo(self, address: Address, limit_s: float) -> float:
+        raise self._error
 
 
 async def probe(name: str, payload: Any) -> Ending:
@@ -47,8 +68,6 @@ async def test_ping_finds_loopback(target: str) -> None:
 
 
 async def test_pings_at_once_each_get_their_own_reply() -> None:
-    import asyncio
-
     with open_probes() as probes:
         targets = [f"127.0.0.{n}" for n in range(1, 101)]
         endings = await asyncio.gather(*(probes["ping"](target) for target in targets))
@@ -61,9 +80,31 @@ async def test_ping_of_a_name_that_does_not_resolve_is_an_invalid_target() -> No
 
 
 async def test_ping_without_a_reply_times_out() -> None:
-    # Loopback drops what is sent to its broadcast address from elsewhere, but 127.255.255.255 answers nobody.
-    ending = await probe("ping", "224.0.0.254")
-    print(ending)
+    with HastyIcmp() as icmp:
+        ending = await ping.probe("127.0.0.1", icmp=icmp)
+    text = THRICE + "timeout: no reply from 127.0.0.1 within 2s"
+    assert ending == Failed(Reason.TIMEOUT, text, {"address": "127.0.0.1"})
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "text"),
+    [
+        (
+            OSError(errno.ENETUNREACH, "Network is unreachable"),
+            Reason.UNREACHABLE,
+            "[Errno 101] Network is unreachable",
+        ),
+        (PermissionError(errno.EPERM, "Not permitted"), Reason.PROBE_ERROR, "[Errno 1] Not permitted"),
+        (
+            IcmpNotPermitted(),
+            Reason.PROBE_ERROR,
+            "ICMP socket not permitted: run as root, give CAP_NET_RAW, or widen net.ipv4.ping_group_range",
+        ),
+    ],
+)
+async def test_ping_that_cannot_be_sent_says_why(error: Exception, reason: Reason, text: str) -> None:
+    with BrokenIcmp(error) as icmp:
+        assert await ping.probe("127.0.0.1", icmp=icmp) == Failed(reason, THRICE + text, {"address": "127.0.0.1"})
 
 
 async def test_tcp_ping_times_the_connect() -> None:
@@ -135,6 +176,26 @@ async def test_http_ping_sends_no_headers_of_its_own() -> None:
     assert target.requests == [f"GET /x?y=%20z HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n".encode()]
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    folder = tmp_path_factory.mktemp("tls")
+    made = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-subj", "/CN=localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", *made]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+@pytest.fixture
+async def tls_port(certificate: ssl.SSLContext) -> AsyncIterator[int]:
+    runner = web.AppRunner(web.Application(), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificate).start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
 HTTP_PROBES = [
     ("http_ping", str, THRICE + "Failed to http ping target: "),
     ("http_request", request, "Other error: Other error: HTTP request failed: "),
@@ -184,3 +245,127 @@ class TestHttpFailures:
         async with open_target(reply()) as target:
             url = target.url().replace("http:", "https:")
             await self.fails(name, payload(url), prefix, Reason.TLS)
+
+
+async def test_http_request_gives_the_whole_response() -> None:
+    answer = reply(b'{"a": 1}', "Content-Type: application/json", "Set-Cookie: a=1", "Set-Cookie: b=2", "X-Bin: \xe9")
+    async with open_target(answer) as target:
+        ending = await probe("http_request", request(target.url("/x")))
+    assert isinstance(ending, Found)
+    assert ending.payload == HttpResponse(
+        status=200,
+        headers=[
+            {"content-length": "8"},
+            {"content-type": "application/json"},
+            {"set-cookie": "a=1"},
+            {"set-cookie": "b=2"},
+            {"x-bin": base64.b64encode(b"\xe9").decode()},
+        ],
+        body='{"a": 1}',
+    )
+    assert ending.detail is not None
+    assert 0 < ending.detail.pop("duration_ms") < 1000
+    assert ending.detail == {"status": 200, "address": "127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b"", {"body": ""}),
+        ("é".encode(), {"body": "é"}),
+        (b"\xff\x00", {"body_base64": "/wA="}),
+        (b"\x1f\x8b-", {"body_base64": "H4st"}),
+    ],
+)
+async def test_http_request_keeps_the_body_as_it_came(body: bytes, found: dict[str, str]) -> None:
+    encoding = ["Content-Encoding: gzip"] if body.startswith(b"\x1f") else []
+    async with open_target(reply(body, *encoding)) as target:
+        ending = await probe("http_request", request(target.url()))
+    assert isinstance(ending, Found)
+    response = ending.payload
+    assert response == HttpResponse(response.status, response.headers, **found)
+
+
+async def test_http_request_sends_what_it_is_given_and_no_more() -> None:
+    headers = {"x-a": "1", "user-agent": "me", "content-type": "text/plain"}
+    async with open_target(reply()) as target:
+        url = target.url("/p?q=1")
+        await probe("http_request", request(url, method=" post ", headers=headers, body_base64="AAE=", ip="ipv4 auto"))
+    head, *lines = target.requests[0].decode().split("\r\n")
+    assert head == "POST /p?q=1 HTTP/1.1"
+    assert sorted(line.lower() for line in lines if line) == [
+        "accept: */*",
+        "content-length: 2",
+        "content-type: text/plain",
+        f"host: 127.0.0.1:{target.port}",
+        "user-agent: me",
+        "x-a: 1",
+    ]
+
+
+async def test_http_request_leaves_by_the_address_it_is_given() -> None:
+    async with open_target(reply()) as target:
+        ending = await probe("http_request", request(target.url(), ip=" 127.0.0.9 "))
+        assert isinstance(ending, Found)
+        assert target.peers == ["127.0.0.9"]
+        ending = await probe("http_request", request(target.url(), ip="IPv6 auto"))
+        assert isinstance(ending, Failed)
+
+
+def redirects(count: int) -> list[bytes]:
+    return [reply(b"", "Location: /next", status="302 Found")] * count + [reply(b"there")]
+
+
+async def test_http_request_follows_ten_redirects() -> None:
+    async with open_target(*redirects(10)) as target:
+        ending = await probe("http_request", request(target.url()))
+    assert isinstance(ending, Found)
+    assert ending.payload.body == "there"
+
+
+async def test_http_request_does_not_follow_an_eleventh_redirect() -> None:
+    async with open_target(*redirects(11)) as target:
+        ending = await probe("http_request", request(target.url()))
+    assert isinstance(ending, Failed)
+    assert ending.reason is Reason.HTTP_PROTOCOL
+    assert len(target.requests) == 11
+
+
+async def test_http_request_refuses_a_body_that_is_too_large() -> None:
+    async with open_target(reply(bytes(64 * 1024 * 1024 + 1))) as target:
+        ending = await probe("http_request", request(target.url()))
+    assert isinstance(ending, Failed)
+    assert ending.reason is Reason.BODY
+    assert ending.message == "Other error: Other error: HTTP response body too large: exceeds 67108864 bytes"
+
+
+async def test_http_request_fails_when_the_body_ends_early() -> None:
+    async with open_target(reply(b"half")[:-2]) as target:
+        ending = await probe("http_request", request(target.url()))
+    assert isinstance(ending, Failed)
+    assert ending.reason is Reason.HTTP_PROTOCOL
+    assert ending.message.startswith("Other error: Other error: HTTP request failed: ")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"body": "a", "body_base64": "AA=="}, "http_request.body and http_request.body_base64 are mutually exclusive"),
+        ({"method": "GE T"}, "Invalid http_request.method: 'GE T' is not an HTTP method"),
+        ({"body_base64": "A"}, "Invalid http_request.body_base64: "),
+        ({"ip": "eth0"}, "Invalid http_request.ip 'eth0': want 'ipv4 auto', 'ipv6 auto' or an IP address"),
+    ],
+)
+async def test_http_request_names_an_invalid_argument(more: dict[str, str], message: str) -> None:
+    ending = await probe("http_request", request("http://127.0.0.1/", **more))
+    assert isinstance(ending, Failed)
+    assert ending.reason is Reason.PROBE_ERROR
+    assert ending.message.startswith(f"Other error: Invalid input: {message}")
+
+
+async def test_http_request_names_a_header_that_cannot_be_sent() -> None:
+    async with open_target(reply()) as target:
+        ending = await probe("http_request", request(target.url(), headers={"x": "a\r\nb: c"}))
+    assert isinstance(ending, Failed)
+    assert ending.message.startswith("Other error: Other error: HTTP request failed: ")
+    assert target.requests == []
