@@ -88,7 +88,8 @@ class _TaskResponse(Struct):
             raise ValueError("task_id and timestamp are unsigned 64-bit integers")
 
 
-_read_response = struct(_TaskResponse, extensions=3)
+_STOCK_FIELDS = 7
+_read_response = struct(_TaskResponse, extensions=len(_TaskResponse.__struct_fields__) - _STOCK_FIELDS)
 
 
 def read_response(text: Text) -> TaskResponse:
@@ -107,7 +108,7 @@ class _Upload(_TaskResponse):
     task_event_result: dict[str, Raw] | None = None  # type: ignore[assignment]
 
 
-_ONCE = tuple(b'"%b"' % name.encode() for name in _TaskResponse.__struct_fields__)
+_ONCE = tuple(b'"%b"' % name.encode() for name in _TaskResponse.__struct_fields__[:_STOCK_FIELDS])
 _read_pair: Reader[tuple[str, _Upload]] = plain(tuple[str, _Upload])
 
 

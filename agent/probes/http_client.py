@@ -4,10 +4,8 @@ The HTTP client of the probes: one request over fresh connections, nothing added
 No proxy from the environment, no cookies, no cached names, no second attempt, no decompression.
 """
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 
 from aiohttp import (
     ClientConnectorError,
@@ -53,12 +51,9 @@ class Connector(TCPConnector):
 async def open_client(egress: str = "") -> AsyncIterator[tuple[ClientSession, Connector]]:
     """A client whose connections leave by ``egress``: ``ipv4 auto``, ``ipv6 auto``, a local address, or ``""``."""
     local_ip = {"ipv4 auto": "0.0.0.0", "ipv6 auto": "::"}.get(egress.lower(), egress)  # noqa: S104 no listener
-    connector = Connector(
-        force_close=True,
-        use_dns_cache=False,
-        local_addr=(local_ip, 0) if local_ip else None,
-        family=_family(local_ip) if local_ip else socket.AF_UNSPEC,
-    )
+    # The local address alone decides the family: with ``family`` too, aiohttp 3.14 ends in an AssertionError when the
+    # target is a literal of the other one.
+    connector = Connector(use_dns_cache=False, local_addr=(local_ip, 0) if local_ip else None)
     async with ClientSession(
         connector=connector,
         cookie_jar=DummyCookieJar(),
@@ -78,7 +73,3 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
         raise
     except (ClientOSError, ServerDisconnectedError) as e:
         raise ConnectionDropped(str(e)) from e
-
-
-def _family(ip: str) -> socket.AddressFamily:
-    return socket.AF_INET if ip_address(ip).version == 4 else socket.AF_INET6

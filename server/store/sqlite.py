@@ -11,6 +11,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
 
@@ -127,7 +128,11 @@ class SqliteStore:
 
         def run() -> list[object]:
             with self._engine.begin() as connection:
-                return [_apply(connection, change) for change in changes]
+                return [
+                    answer
+                    for kind, group in groupby(changes, key=type)
+                    for answer in _apply_group(connection, kind, list(group))
+                ]
 
         return await self._on(self._writer, run)
 
@@ -195,14 +200,22 @@ def _engine(path: Path) -> Engine:
     return engine
 
 
+def _apply_group(connection: Connection, kind: type[Change], changes: list[Change]) -> list[object]:
+    """Changes of one kind that follow each other: the ends of tasks, which come a frame at a time, as one."""
+    if kind is FinishTasks:
+        ends = [change for change in changes if isinstance(change, FinishTasks)]
+        _finish_tasks.execute(connection, [row for end in ends for row in end.rows])
+        _put_results.execute(connection, [row for end in ends for row in end.results])
+        return [None] * len(ends)
+    return [_apply(connection, change) for change in changes]
+
+
 def _apply(connection: Connection, change: Change) -> object:
     match change:
         case InsertTasks(rows):
             return _insert(connection, rows)
-        case FinishTasks(rows, results):
-            _finish_tasks.execute(connection, rows)
-            _put_results.execute(connection, results)
-            return None
+        case FinishTasks():
+            return _apply_group(connection, FinishTasks, [change])[0]
         case ReplaceLate(row, result):
             return _replace_late(connection, row, result)
         case DeleteTasks(conditions):

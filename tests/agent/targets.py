@@ -22,11 +22,16 @@ class Target:
 
 
 @asynccontextmanager
-async def open_target(*answers: bytes, keeps_open: bool = False) -> AsyncIterator[Target]:
-    """Answers the n-th request with the n-th of ``answers``, the last one again and again; none: not at all."""
+async def open_target(*answers: bytes, keeps_open: bool = False, greeting: bytes = b"") -> AsyncIterator[Target]:
+    """
+    Sends ``greeting``, and answers the n-th request with the n-th of ``answers``, the last one again and again.
+
+    Then it closes the connection, or with ``keeps_open`` waits for the peer to do so.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            writer.write(greeting)
             target.requests.append(await reader.readuntil(b"\r\n\r\n"))
             target.peers.append(writer.get_extra_info("peername")[0])
             target.asked.set()

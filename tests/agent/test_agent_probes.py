@@ -242,7 +242,7 @@ class TestHttpFailures:
         await self.fails(name, payload(f"https://localhost:{tls_port}/"), prefix, Reason.TLS)
 
     async def test_plain_text_is_no_tls(self, name: str, payload: Callable[[str], Any], prefix: str) -> None:
-        async with open_target(reply()) as target:
+        async with open_target(greeting=reply()) as target:
             url = target.url().replace("http:", "https:")
             await self.fails(name, payload(url), prefix, Reason.TLS)
 
@@ -310,6 +310,7 @@ async def test_http_request_leaves_by_the_address_it_is_given() -> None:
         assert target.peers == ["127.0.0.9"]
         ending = await probe("http_request", request(target.url(), ip="IPv6 auto"))
         assert isinstance(ending, Failed)
+        assert ending.reason is Reason.UNREACHABLE
 
 
 def redirects(count: int) -> list[bytes]:
