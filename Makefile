@@ -3,6 +3,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
+export CRONPROBE_ACCEPTANCE_SECONDS
 JOBS ?= jobs.example.yaml
 
 .PHONY: run test check bench acceptance clean
@@ -14,7 +15,7 @@ test: $(VENV)/.dev
 	$(BIN)/pytest tests -n 2 --dist loadfile -m "not acceptance"
 
 acceptance: $(VENV)/.dev
-	$(BIN)/pytest tests/acceptance -s
+	$(BIN)/pytest tests/acceptance -s -m acceptance
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -116,7 +116,7 @@ class Worker:
             async with asyncio.timeout(limit_s):
                 await self._seats.acquire()
         except TimeoutError:
-            text = f"Other error: No seat within {limit_s:g}s: {self._network_seats} probes are running"
+            text = f"Other error: No seat within {limit_s:g}s: all {self._network_seats} are taken"
             self._end(event, None, Failed(Reason.INTERNAL, text), spool)
             return
         try:

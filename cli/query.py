@@ -76,7 +76,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
         if finished is None
         else datetime.fromtimestamp(finished / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
         row["cron_source"],
-        row["uuid"],
+        row["agent_name"] or row["uuid"],
         type_name,
         row["outcome"] or "running",
         row["reason"],

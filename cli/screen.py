@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from server.app import Server
@@ -23,6 +24,8 @@ class Output(StrEnum):
 
 
 console = Console(highlight=False, soft_wrap=True)
+_WIDE = 1_000
+"""Columns of a table that no terminal shows: another program reads it, and lines must not be folded for it."""
 
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[object]], output: Output) -> None:
@@ -37,7 +40,7 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[object]], output: Outpu
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console.print(table)
+    console.print(table, width=None if console.is_terminal else _WIDE)
 
 
 def announce_server(server: Server, config: Config) -> None:
@@ -65,6 +68,6 @@ def result_line(run: Finished) -> str:
         latency = "" if run.latency_ms is None else f"{run.latency_ms:.2f} ms"
         return f"{time} {name} {series.type_name:13} [green]ok[/green]      {latency}"
     colour = "red" if run.reason.outcome == "failed" else "yellow"
-    message = "" if run.response is None else run.response.error_message or ""
+    message = escape("" if run.response is None else run.response.error_message or "")
     outcome = f"[{colour}]{run.reason.outcome:7}[/{colour}]"
     return f"{time} {name} {series.type_name:13} {outcome} {run.reason.word}  {message}"

@@ -16,6 +16,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from protocol.errors import ConfigError, CredentialMalformed, StartError
+from server.agents import Agents
 from server.auth import Auth, Credential, make_credential, split_credential
 from server.clock import now_ms
 from server.config import Config
@@ -91,7 +92,10 @@ async def _serve(
     probes = ProbeMetrics()
     running = RunningTasks()
     sessions = Sessions(metrics=metrics)
-    AgentMetrics(sessions=sessions, running=running, registry=registry)
+    for uuid, name in await store.agents():
+        sessions.name(uuid, name)
+    agents = Agents(sessions=sessions, running=running)
+    AgentMetrics(states=agents.states, registry=registry)
     results = Results(running=running, sessions=sessions, writer=writer, store=store, metrics=metrics, now_ms=now_ms)
     deadlines = Deadlines(running=running, results=results, now_ms=now_ms)
     tasks = Tasks(
@@ -119,7 +123,7 @@ async def _serve(
     methods = table(
         nodeget_server.methods(server_uuid=server_uuid),
         task_methods.methods(),
-        agent.methods(auth=auth, sessions=sessions, running=running),
+        agent.methods(auth=auth, agents=agents),
         TokenMethods(auth=auth).methods(),
     )
     door = Door(

@@ -132,6 +132,8 @@ class Auth:
             return known
         kind, name, secret = split_credential(credential)
         token = self.find(name) if kind == "key" else None
+        if token is not None and token.row.key != name:
+            token = None  # found by its username, which goes with a password
         expected = token.row.secret_hash if token else ""
         if not compare_digest(hash_secret(secret), expected) or token is None:
             raise PermissionDenied(_UNKNOWN)
@@ -168,6 +170,19 @@ class Auth:
             return True
         anywhere = any(allows([limit], limit.scopes[:1], [permission]) for limit in token.limits if limit.scopes)
         return token.is_valid(self._now_ms()) and anywhere
+
+    def allows_some_write(self, credential: str, agent_uuid: str) -> bool:
+        """
+        Whether the credential may write results of any task type at all for this agent, now.
+
+        Raises:
+            CredentialMalformed, PermissionDenied: as in ``verify``.
+        """
+        token = self.verify(credential)
+        scope = [Scope("agent_uuid", agent_uuid)]
+        writes = ((limit, p) for limit in token.limits for p in limit.permissions if _is_task_write(p))
+        some = any(allows([limit], scope, [permission]) for limit, permission in writes)
+        return token.is_root or (token.is_valid(self._now_ms()) and some)
 
     def is_root(self, credential: str) -> bool:
         """
@@ -211,6 +226,10 @@ class Auth:
         await self._writer.write(DeleteToken(token.row.id))
         self._tokens.pop(token.row.id, None)
         self._verified.clear()
+
+
+def _is_task_write(permission: Permission) -> bool:
+    return (permission.area, permission.operation) == ("task", "write")
 
 
 def task_permission(operation: str, type_name: str | None = None) -> Permission:

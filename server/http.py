@@ -70,7 +70,7 @@ class Door:
             return await self._post(request)
         if request.method in ("GET", "HEAD"):
             return await self._get(request)
-        return web.Response(status=405, text=_WRONG_METHOD)
+        return _plain(_WRONG_METHOD, 405)
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         match request.path:
@@ -85,7 +85,7 @@ class Door:
                 page = _PAGE.format(uuid=html.escape(self._server_uuid))
                 return web.Response(text=page, content_type="text/html", charset="utf-8")
             case _:
-                return web.Response(status=405, text=_WRONG_METHOD)
+                return _plain(_WRONG_METHOD, 405)
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": _METRICS})
@@ -100,7 +100,7 @@ class Door:
 
     async def _post(self, request: web.Request) -> web.Response:
         if request.headers.get("content-type", "").lower() not in _TYPES:
-            return web.Response(status=415, text=_WRONG_TYPE)
+            return _plain(_WRONG_TYPE, 415)
         if (request.content_length or 0) > REQUEST_LIMIT_BYTES:
             return _too_large()
         try:
@@ -201,6 +201,10 @@ def _notice_dead_peers(request: web.Request) -> None:
     peer = None if transport is None else transport.get_extra_info("socket")
     if peer is not None and peer.family in (socket.AF_INET, socket.AF_INET6):
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_MS)
+
+
+def _plain(text: str, status: int) -> web.Response:
+    return web.Response(body=text.encode(), status=status, headers={"content-type": "text/plain"})
 
 
 def _json(body: bytes, status: int = 200) -> web.Response:

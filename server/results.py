@@ -26,8 +26,8 @@ from server.writer import Writer
 
 log = structlog.get_logger()
 
-MayWrite = Callable[[str, str], bool]
-"""Whether the uploader may write results of (agent UUID, task type)."""
+MayWrite = Callable[[str, str | None], bool]
+"""Whether the uploader may write results of (agent UUID, task type); ``None`` asks for any type at all."""
 
 _NOT_FOUND = "Task validation failed: Invalid ID, UUID, or Token"
 _UPLOADED = "Task result has already been uploaded"
@@ -78,6 +78,8 @@ class Results:
         for place, response in enumerate(responses):
             task = self._running.get(response.task_id)
             try:
+                if not may_write(response.agent_uuid, None):
+                    raise PermissionDenied("Permission Denied: Missing Task Write permission for this Agent")
                 if task is None:
                     await self._upload_late(response, may_write)
                 else:

@@ -37,6 +37,7 @@ def _detail(row: StoredTask) -> dict[str, object]:
     reason = None if row.reason is None else Reason(row.reason)
     outcome = None if row.success is None else Outcome.OK if reason is None else reason.outcome
     return {
+        "agent_name": row.agent_name,
         "degraded": False,
         "detail": _NULL if row.detail is None else Raw(row.detail.encode()),
         "late": bool(row.flags & LATE),

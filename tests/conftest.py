@@ -1,21 +1,19 @@
 """What all tests share: the ledger of recorded cases at the end of a run."""
 
 import re
-from collections import Counter
 
-from pytest import TerminalReporter
+import pytest
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    ran: Counter[str] = Counter()
-    passed: Counter[str] = Counter()
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    cases: dict[str, dict[str, bool]] = {}
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):
-            found = re.search(r"vector:(\w+):", report.nodeid)
+            found = re.search(r"vector:(\w+):(\d+)", report.nodeid)
             if found:
-                ran[found[1]] += 1
-                passed[found[1]] += outcome == "passed"
-    if ran:
+                group = cases.setdefault(found[1], {})
+                group[found[2]] = group.get(found[2], True) and outcome == "passed"
+    if cases:
         terminalreporter.section("recorded cases")
-        for group, count in sorted(ran.items()):
-            terminalreporter.line(f"{group:24} {passed[group]:4} of {count}")
+        for name, group in sorted(cases.items()):
+            terminalreporter.line(f"{name:24} {sum(group.values()):4} of {len(group)} hold")

@@ -1,7 +1,8 @@
 """
-The HTTP client of the probes: one request over fresh connections, nothing added, nothing hidden.
+The HTTP client of the probes: a fresh connection for each request and each redirect, nothing hidden.
 
-No proxy from the environment, no cookies, no cached names, no second attempt, no decompression.
+No proxy from the environment, no cookies, no cached names, no second attempt, no decompression. Of headers it adds
+Host, ``Accept: */*``, ``Connection: close`` and, with a body, Content-Length.
 """
 
 from collections.abc import AsyncIterator
@@ -24,7 +25,6 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 CONNECT_LIMIT_S = 5.0
-# The peers send ``accept: */*`` and nothing else of their own.
 _SKIPPED_HEADERS = ("User-Agent", "Accept-Encoding", "Content-Type")
 # What a probe expects to go wrong: ValueError is what aiohttp makes of headers and methods that cannot be sent.
 HTTP_FAILURES = (ClientError, OSError, ValueError)
@@ -38,6 +38,11 @@ class Connector(TCPConnector):
     """Remembers which address the last connection went to; ``None`` before the first."""
 
     ip: str | None = None
+
+    @property
+    def detail(self) -> dict[str, str] | None:
+        """What a failed probe can say of its connection."""
+        return None if self.ip is None else {"address": self.ip}
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
         """A fresh connection."""
@@ -53,7 +58,7 @@ async def open_client(egress: str = "") -> AsyncIterator[tuple[ClientSession, Co
     local_ip = {"ipv4 auto": "0.0.0.0", "ipv6 auto": "::"}.get(egress.lower(), egress)  # noqa: S104 no listener
     # The local address alone decides the family: with ``family`` too, aiohttp 3.14 ends in an AssertionError when the
     # target is a literal of the other one.
-    connector = Connector(use_dns_cache=False, local_addr=(local_ip, 0) if local_ip else None)
+    connector = Connector(force_close=True, use_dns_cache=False, local_addr=(local_ip, 0) if local_ip else None)
     async with ClientSession(
         connector=connector,
         cookie_jar=DummyCookieJar(),

@@ -22,5 +22,5 @@ async def probe(url: str) -> Ending:
                 duration_ms = (time.perf_counter() - start_s) * 1000
         except HTTP_FAILURES as e:
             text = f"Other error: Other error: Other error: Failed to http ping target: {text_of(e)}"
-            return Failed(http_reason(e), text, {"address": connector.ip})
+            return Failed(http_reason(e), text, connector.detail)
         return Found(duration_ms, {"duration_ms": duration_ms, "status": response.status, "address": connector.ip})

@@ -33,7 +33,7 @@ async def probe(request: HttpRequest) -> Ending:
             return await _exchange(request, client, connector)
         except HTTP_FAILURES as e:
             text = f"Other error: Other error: HTTP request failed: {text_of(e)}"
-            return Failed(http_reason(e), text, {"address": connector.ip})
+            return Failed(http_reason(e), text, connector.detail)
 
 
 async def _exchange(request: HttpRequest, client: ClientSession, connector: Connector) -> Ending:

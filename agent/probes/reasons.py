@@ -38,14 +38,12 @@ def os_reason(error: OSError) -> Reason:
 
 def http_reason(error: Exception) -> Reason:
     """The reason for a failed HTTP exchange; what fits nothing else broke the protocol."""
-    # Several addresses that fail differently, or none of the egress's family, come as one error without a number.
-    if isinstance(error, aiohttp.ClientConnectorError) and type(error.os_error) is OSError and not error.errno:
-        return Reason.UNREACHABLE
     for kind, reason in _HTTP_REASONS:
         if isinstance(error, kind):
             return reason
     if isinstance(error, aiohttp.ClientConnectorError):
-        return os_reason(error.os_error)
+        # Addresses that failed in different ways, or none of the egress's family: one error without a number.
+        return os_reason(error.os_error) if error.os_error.errno else Reason.UNREACHABLE
     return Reason.HTTP_PROTOCOL
 
 

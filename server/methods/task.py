@@ -26,7 +26,7 @@ from protocol.permissions import GLOBAL, Permission, Scope
 from server.auth import Auth, task_permission
 from server.connection import Connection
 from server.methods.interface import Answer, Exchange, Method, json_text
-from server.results import Results
+from server.results import MayWrite, Results
 from server.rows import row_text
 from server.running import RunningTask, RunningTasks
 from server.series import refuse
@@ -177,14 +177,18 @@ class TaskMethods:
                 answers[place] = end if isinstance(end, RpcError) else b'{"id":%d}' % end
         return [answer for answer in answers if answer is not None]
 
-    def _may_write(self, token: str) -> Callable[[str, str], bool]:
+    def _may_write(self, token: str) -> MayWrite:
         """A check that looks at each (agent, type) once a frame."""
-        known: dict[tuple[str, str], bool] = {}
+        known: dict[tuple[str, str | None], bool] = {}
 
-        def may_write(agent_uuid: str, name: str) -> bool:
+        def may_write(agent_uuid: str, name: str | None) -> bool:
             key = (agent_uuid, name)
             if key not in known:
-                known[key] = self._auth.allows_task(token, agent_uuid, task_permission("write", name))
+                known[key] = (
+                    self._auth.allows_some_write(token, agent_uuid)
+                    if name is None
+                    else self._auth.allows_task(token, agent_uuid, task_permission("write", name))
+                )
             return known[key]
 
         return may_write

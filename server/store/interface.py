@@ -186,6 +186,10 @@ class Store(Protocol):
         """All tasks without an end, to be taken up again after a restart."""
         ...
 
+    async def agents(self) -> list[tuple[str, str | None]]:
+        """All agents as (UUID, name in the job file, or ``None``)."""
+        ...
+
     async def tokens(self) -> list[TokenRow]:
         """All token records."""
         ...

@@ -148,6 +148,11 @@ class SqliteStore:
             lambda connection: [StoredTask._make(row) for row in connection.execute(queries.select_running())]
         )
 
+    async def agents(self) -> list[tuple[str, str | None]]:
+        """All agents."""
+        columns = select(tables.agent.c.uuid, tables.agent.c.name).order_by(tables.agent.c.id)
+        return await self._read(lambda connection: [(uuid, name) for uuid, name in connection.execute(columns)])
+
     async def tokens(self) -> list[TokenRow]:
         """All token records."""
         return await self._read(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -62,7 +63,8 @@ class Session:
 class ScriptedServer:
     """
     ``uuid`` is what it says of itself. ``refusal`` is the error object that registrations get, ``None`` to take them;
-    ``upload_error`` the one that uploads get. Without ``acknowledges`` uploads are not answered at all.
+    ``upload_error`` the one that uploads get. Without ``acknowledges`` uploads are not answered at all. ``calls`` are
+    the methods of all introductions.
     """
 
     def __init__(self) -> None:
@@ -71,18 +73,13 @@ class ScriptedServer:
         self.refusal: dict[str, Any] | None = None
         self.upload_error: dict[str, Any] | None = None
         self.acknowledges = True
-        self.attempts: asyncio.Queue[float] = asyncio.Queue()
+        self.calls: list[str] = []
         self._sessions: asyncio.Queue[Session] = asyncio.Queue()
 
     async def session(self) -> Session:
         """The next connection that registered."""
         async with asyncio.timeout(WAIT_S):
             return await self._sessions.get()
-
-    async def attempt_s(self) -> float:
-        """When the next call of an introduction came that ended it, by the loop's clock."""
-        async with asyncio.timeout(WAIT_S):
-            return await self.attempts.get()
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         web_socket = web.WebSocketResponse(max_msg_size=0)
@@ -106,14 +103,13 @@ class ScriptedServer:
 
     async def _introduce(self, web_socket: web.WebSocketResponse, call: dict[str, Any]) -> Session | None:
         reply: dict[str, Any] = {"jsonrpc": "2.0", "id": call["id"]}
+        self.calls.append(call["method"])
         is_registration = call["method"] == "task_register_task"
         if is_registration and self.refusal is not None:
             reply["error"] = self.refusal
         else:
             reply["result"] = 6107743518446311 if is_registration else self.uuid
         await web_socket.send_json(reply)
-        if is_registration == (self.refusal is not None) or self.uuid != SERVER_UUID:
-            self.attempts.put_nowait(asyncio.get_running_loop().time())
         if not is_registration or self.refusal is not None:
             return None
         session = Session(web_socket, call)
@@ -135,16 +131,17 @@ class ScriptedServer:
 
 
 @asynccontextmanager
-async def open_server() -> AsyncIterator[ScriptedServer]:
+async def open_server(certificate: ssl.SSLContext | None = None) -> AsyncIterator[ScriptedServer]:
     server = ScriptedServer()
     app = web.Application()
     app.router.add_get("/", server.serve)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificate)
         await site.start()
-        server.url = f"ws://127.0.0.1:{runner.addresses[0][1]}/"
+        scheme = "ws" if certificate is None else "wss"
+        server.url = f"{scheme}://127.0.0.1:{runner.addresses[0][1]}/"
         yield server
     finally:
         await runner.cleanup()

@@ -1,0 +1,32 @@
+"""The agents that are known, as they stand at this moment: what metrics and callers are told of them."""
+
+from collections import Counter
+
+from server.metrics.agents import AgentState
+from server.running import RunningTasks
+from server.sessions import Sessions
+
+
+class Agents:
+    """Looks at sessions and running tasks when asked."""
+
+    def __init__(self, *, sessions: Sessions, running: RunningTasks) -> None:
+        self._sessions = sessions
+        self._running = running
+
+    def states(self) -> list[AgentState]:
+        """Every agent that registered or has a job, by name."""
+        running = Counter(task.series.agent_uuid for task in self._running)
+        states = [
+            AgentState(
+                name=agent.name,
+                uuid=uuid,
+                connected=self._sessions.get(uuid) is not None,
+                version=agent.version,
+                last_seen=agent.last_seen,
+                clock_skew=agent.clock_skew,
+                running=running[uuid],
+            )
+            for uuid, agent in self._sessions.known()
+        ]
+        return sorted(states, key=lambda state: state.name)
