@@ -135,7 +135,7 @@ class Worker:
             if limit.expired():
                 return Failed(Reason.TIMEOUT, f"Other error: Network task timed out after {limit_s:g}s (pool limit)")
             log.exception("probe failed", task_id=event.task_id, task_type=event.task.name)
-            return Failed(Reason.PROBE_ERROR, f"Other error: {e}")
+            return Failed(Reason.INTERNAL, f"Other error: {e}")
 
     def _end(self, event: TaskEvent, started_at: int | None, ending: Ending, spool: Spool) -> None:
         identity = _Identity(event.task_id, event.task_token)

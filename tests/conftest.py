@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.externals import pytest_runtest_setup as pytest_runtest_setup
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     cases: dict[str, dict[str, bool]] = {}

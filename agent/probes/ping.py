@@ -22,11 +22,11 @@ async def probe(target: str, *, icmp: Icmp) -> Ending:
         return Failed(Reason.DNS, _PREFIX + "Invalid target")
     detail = {"address": address.ip}
     try:
-        return Found(await icmp.echo(address, REPLY_LIMIT_S), detail)
+        return Found(await icmp.echo(address, REPLY_LIMIT_S))
     except TimeoutError:
         text = f"timeout: no reply from {address.ip} within {REPLY_LIMIT_S}s"
         return Failed(Reason.TIMEOUT, _PREFIX + text, detail)
     except IcmpNotPermitted as e:
-        return Failed(Reason.PROBE_ERROR, _PREFIX + str(e), detail)
+        return Failed(Reason.INTERNAL, _PREFIX + str(e), detail)
     except OSError as e:
         return Failed(os_reason(e), _PREFIX + text_of(e), detail)

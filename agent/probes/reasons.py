@@ -16,6 +16,9 @@ _UNREACHABLE = {
     errno.EAFNOSUPPORT,
 }
 
+# Trouble of this machine says nothing about the target.
+_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM, errno.EACCES}
+
 # The first class that fits decides, so subclasses stand before their bases.
 _HTTP_REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (aiohttp.ClientConnectorDNSError, Reason.DNS),
@@ -33,6 +36,8 @@ def os_reason(error: OSError) -> Reason:
         return Reason.UNREACHABLE
     if error.errno == errno.ECONNREFUSED:
         return Reason.CONNECT_REFUSED
+    if error.errno in _OURS:
+        return Reason.INTERNAL
     return Reason.CONNECT_TIMEOUT if error.errno == errno.ETIMEDOUT else Reason.PROBE_ERROR
 
 

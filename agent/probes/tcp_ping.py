@@ -36,7 +36,7 @@ async def _connect(address: Address) -> Ending:
             async with asyncio.timeout(CONNECT_LIMIT_S):
                 start_s = time.perf_counter()
                 await loop.sock_connect(tcp, address.sockaddr)
-                return Found((time.perf_counter() - start_s) * 1000, detail)
+                return Found((time.perf_counter() - start_s) * 1000)
     except TimeoutError:
         return Failed(Reason.CONNECT_TIMEOUT, _PREFIX + "Tcp Ping Timeout", detail)
     except OSError as e:

@@ -334,7 +334,7 @@ async def test_a_bug_in_a_probe_is_a_result() -> None:
     frame = spool.next_frame(0)
     assert frame is not None
     upload = json.loads(frame)["params"][1]
-    assert (upload["error_message"], upload["reason"]) == ("Other error: a bug", "probe_error")
+    assert (upload["error_message"], upload["reason"]) == ("Other error: a bug", "internal")
 
 
 def raw(event: dict[str, Any]) -> Raw:
