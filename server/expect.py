@@ -12,6 +12,9 @@ from protocol.outcomes import BY_WORD, Outcome, Reason
 from protocol.tasks.interface import TaskType
 
 
+_LONGEST_MS = 86_400_000
+
+
 class Verdict(Struct, frozen=True):
     """``reason`` ``None`` is ok; ``latency_ms`` ``None`` when the result has none."""
 
@@ -54,4 +57,5 @@ def _latency(task_type: TaskType, response: TaskResponse) -> float | None:
     if task_type.is_latency:
         return None if response.task_event_result is None else response.task_event_result.payload
     duration = (response.detail or {}).get("duration_ms")
-    return float(duration) if isinstance(duration, int | float) and not isinstance(duration, bool) else None
+    is_number = isinstance(duration, int | float) and not isinstance(duration, bool)
+    return float(duration) if is_number and 0 <= duration <= _LONGEST_MS else None

@@ -176,7 +176,7 @@ async def open_door(door: Door, *, host: str, port: int) -> AsyncIterator[int]:
     """
     app = web.Application(client_max_size=REQUEST_LIMIT_BYTES)
     app.router.add_route("*", "/{path:.*}", door.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S, handler_cancellation=True)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024)

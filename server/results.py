@@ -5,6 +5,7 @@ In this order, so that an acknowledged result is durable and a metric never clai
 first result of a task wins; one that comes after the deadline replaces ``no_result`` and is marked late.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from hmac import compare_digest
 
@@ -72,7 +73,14 @@ class Results:
         self._listeners.append(listener)
 
     async def upload(self, responses: Sequence[TaskResponse], may_write: MayWrite) -> list[int | RpcError]:
-        """Store the responses in one commit; the answer to each is its task's id or why it was refused."""
+        """
+        Store the responses in one commit; the answer to each is its task's id or why it was refused.
+
+        A connection that ends meanwhile changes nothing: what is committed is also measured.
+        """
+        return await asyncio.shield(self._upload(responses, may_write))
+
+    async def _upload(self, responses: Sequence[TaskResponse], may_write: MayWrite) -> list[int | RpcError]:
         answers: list[int | RpcError] = [response.task_id for response in responses]
         taken: list[tuple[int, RunningTask, TaskResponse]] = []
         for place, response in enumerate(responses):
@@ -91,7 +99,6 @@ class Results:
         try:
             await self._end([(task, response) for _, task, response in taken])
         except StoreFailed as e:
-            answers = [*answers]
             for place, _, _ in taken:
                 answers[place] = e
         for answer in answers:
@@ -128,6 +135,9 @@ class Results:
         Raises:
             StoreFailed: they run on.
         """
+        await asyncio.shield(self._give_up(tasks, reason))
+
+    async def _give_up(self, tasks: Sequence[RunningTask], reason: Reason) -> None:
         now = self._now_ms()
         rows = [FinishRow(task.id, task.sent_ms, None, now, now, False, int(reason), None, 0) for task in tasks]
         try:

@@ -87,7 +87,7 @@ class Session:
     def _event(self, task: RunningTask) -> bytes:
         parts = (task.id, task.token.encode(), task.series.task_text)
         event = b'{"task_id":%d,"task_token":"%b","task_event_type":%b' % parts
-        if self.client is None:
+        if self.client is None or task.series.job_id is None:
             return event + b"}"
         return b'%b,"timeout_ms":%d,"deadline":%d}' % (event, task.series.timeout_ms, task.deadline_ms)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from protocol.errors import AgentUnreachable, OtherFailure, RpcError, StoreFailed
+from protocol.errors import AgentUnreachable, InvalidInput, OtherFailure, RpcError, StoreFailed
 from protocol.events import TaskResponse
 from protocol.methods import Created, NewTask
 from protocol.outcomes import Reason
@@ -30,6 +30,10 @@ _LONGEST_WAIT_MS = 300_000
 _BY_HAND_MS = 660_000
 """Deadline of a task without a schedule: a stock agent ends any task after 600 s by itself."""
 _TERMINAL_MS = 86_400_000
+
+_END_OF_TIME_MS = 253_402_300_800_000
+"""The year 10000."""
+_NO_TIME = "scheduled_at is no time in ms since the epoch"
 
 _Planned = tuple[int, RunningTask, Reason | None]
 """(place in the batch, task, the reason for which it ends at once)"""
@@ -63,9 +67,14 @@ class Tasks:
         """
         Create the tasks of a beat; the answer to each in its place.
 
+        A caller that gives up waiting changes nothing: what is committed is also dispatched.
+
         Raises:
             StoreFailed: nothing was created.
         """
+        return await asyncio.shield(self._create_tasks(batch))
+
+    async def _create_tasks(self, batch: Sequence[NewTask]) -> list[Created]:
         found = await self._series.find(batch)
         ids = await self._ids.take(len(batch))
         answers = [Created(id=id_) for id_ in ids]
@@ -96,6 +105,9 @@ class Tasks:
         for place, (new, series) in enumerate(zip(batch, found, strict=True)):
             if isinstance(series, RpcError):
                 answers[place] = Created(code=series.code, error=series.data or series.message)
+                continue
+            if not 0 <= new.scheduled_at < _END_OF_TIME_MS:
+                answers[place] = Created(code=InvalidInput.code, error=f"{InvalidInput.prefix}{_NO_TIME}")
                 continue
             left = room.get(series.agent_uuid)
             reason = _hindrance(left, new.scheduled_at + series.timeout_ms < now)
@@ -147,7 +159,7 @@ class Tasks:
             AgentUnreachable: its agent is away; there is no row.
             StoreFailed: it was not created.
         """
-        running = await self._create(agent_uuid, task)
+        running = await asyncio.shield(self._create(agent_uuid, task))
         return running.id
 
     async def create_blocking(self, agent_uuid: str, task: Task, timeout_ms: int) -> TaskResponse:
@@ -159,7 +171,7 @@ class Tasks:
             InvalidInput, AgentUnreachable, StoreFailed: as in ``create``.
         """
         waiter: asyncio.Future[TaskResponse] = asyncio.get_running_loop().create_future()
-        running = await self._create(agent_uuid, task, waiter)
+        running = await asyncio.shield(self._create(agent_uuid, task, waiter))
         try:
             async with asyncio.timeout(min(timeout_ms, _LONGEST_WAIT_MS) / 1000):
                 return await waiter

@@ -187,7 +187,7 @@ class SqliteStore:
     async def _on(self, threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(threads, run)
-        except SQLAlchemyError as e:
+        except (SQLAlchemyError, OverflowError) as e:
             raise StoreFailed(str(getattr(e, "orig", None) or e)) from e
 
 
