@@ -11,7 +11,6 @@ from protocol.events import TaskResponse
 from protocol.outcomes import BY_WORD, Outcome, Reason
 from protocol.tasks.interface import TaskType
 
-
 _LONGEST_MS = 86_400_000
 
 
@@ -57,5 +56,6 @@ def _latency(task_type: TaskType, response: TaskResponse) -> float | None:
     if task_type.is_latency:
         return None if response.task_event_result is None else response.task_event_result.payload
     duration = (response.detail or {}).get("duration_ms")
-    is_number = isinstance(duration, int | float) and not isinstance(duration, bool)
-    return float(duration) if is_number and 0 <= duration <= _LONGEST_MS else None
+    if not isinstance(duration, int | float) or isinstance(duration, bool):
+        return None
+    return float(duration) if 0 <= duration <= _LONGEST_MS else None

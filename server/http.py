@@ -34,6 +34,7 @@ _TYPES = frozenset(
 )
 _WRONG_TYPE = "Supplied content type is not allowed. Content-Type: application/json is required\n"
 _WRONG_METHOD = "Used HTTP Method is not allowed. POST is required\n"
+_TOO_BIG = -32007
 _PING_S = 30
 _DEAD_PEER_MS = 20_000
 _FRAMES_AT_ONCE = 64
@@ -102,12 +103,15 @@ class Door:
         if request.headers.get("content-type", "").lower() not in _TYPES:
             return _plain(_WRONG_TYPE, 415)
         if (request.content_length or 0) > REQUEST_LIMIT_BYTES:
+            self._rpc.count_refused(_TOO_BIG)
             return _too_large()
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
+            self._rpc.count_refused(_TOO_BIG)
             return _json(error_of(b"null", -32603, "Internal error"), status=500)
         if body[:128].lstrip()[:1] not in (b"{", b"["):
+            self._rpc.count_refused(-32700)
             return _json(PARSE_ERROR, status=400)
         return _json(await self._rpc.answer(body, Exchange()) or b"null")
 
@@ -154,6 +158,8 @@ class Door:
                     data = message.data.encode() if message.type is WSMsgType.TEXT else message.data
                     tasks.create_task(answer(data), name="frame")
             connection.close()
+        if ws.close_code == WSCloseCode.MESSAGE_TOO_BIG:
+            self._rpc.count_refused(_TOO_BIG)
 
     async def goodbye(self) -> None:
         """Close the WebSockets, so that the listener need not wait for them."""
@@ -213,7 +219,7 @@ def _json(body: bytes, status: int = 200) -> web.Response:
 
 def _too_large() -> web.Response:
     return _json(
-        error_of(b"null", -32007, "Request is too big", f"Exceeded max limit of {REQUEST_LIMIT_BYTES}"), status=413
+        error_of(b"null", _TOO_BIG, "Request is too big", f"Exceeded max limit of {REQUEST_LIMIT_BYTES}"), status=413
     )
 
 

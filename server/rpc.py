@@ -35,7 +35,7 @@ class Rpc:
         try:
             messages = jsonrpc.parse(frame)
         except Unreadable:
-            self._metrics.rpc_requests.labels("", -32700).inc()
+            self.count_refused(-32700)
             return jsonrpc.PARSE_ERROR
         if not isinstance(messages, list):
             replies = await self._answer_all([messages], frame, exchange, in_batch=False)
@@ -44,6 +44,10 @@ class Rpc:
             return jsonrpc.refuse(jsonrpc.NULL_ID).reply
         replies = await self._answer_all(messages, frame, exchange, in_batch=True)
         return jsonrpc.batch(replies) if replies else None
+
+    def count_refused(self, code: int) -> None:
+        """Count a frame that never became a call."""
+        self._metrics.rpc_requests.labels("", code).inc()
 
     async def _answer_all(
         self, messages: Sequence[Message], frame: bytes, exchange: Exchange, *, in_batch: bool

@@ -114,19 +114,9 @@ async def test_a_reader_of_one_agent_must_name_it(rig: Rig) -> None:
 
 
 async def test_reading_without_a_type_needs_eleven_types_and_self_update_is_not_among_them(rig: Rig) -> None:
-    names = [
-        "ping",
-        "tcp_ping",
-        "http_ping",
-        "http_request",
-        "web_shell",
-        "execute",
-        "read_config",
-        "edit_config",
-        "ip",
-        "version",
-        "dns",
-    ]
+    latencies = ["ping", "tcp_ping", "http_ping"]
+    probes = ["http_request", "ip", "version", "dns"]
+    names = [*latencies, *probes, "web_shell", "execute", "read_config", "edit_config"]
     eleven = [{"task": {"read": name}} for name in names]
     assert await rig.root.as_(await rig.root.make_token(limits(*eleven))).rows() == []
     ten = rig.root.as_(await rig.root.make_token(limits(*eleven[1:])))
