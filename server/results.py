@@ -231,12 +231,10 @@ def _wrapped(value: int) -> int:
 
 
 def _result_row(type_name: str, response: TaskResponse) -> ResultRow | None:
-    """What must be kept beside the row; ``None`` when the row says it all: ok, and nothing but a latency."""
+    """What must be kept beside the row; ``None`` when the row says it all: no words, and nothing but a latency."""
     result = response.task_event_result
-    plain = result is not None and TASK_TYPES[type_name].is_latency and response.success
-    if plain and response.error_message is None:
-        return None
-    if result is None and response.error_message is None and response.detail is None:
+    in_row = result is None or (TASK_TYPES[type_name].is_latency and response.success)
+    if in_row and response.error_message is None and response.detail is None:
         return None
     return ResultRow(
         response.task_id,

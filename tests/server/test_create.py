@@ -202,7 +202,6 @@ async def test_detail_adds_our_members_and_changes_none(rig: Rig) -> None:
     }
 
 
-@pytest.mark.xfail(strict=True, reason="results._result_row drops the detail of an ok latency")
 async def test_the_detail_of_a_latency_is_kept(rig: Rig) -> None:
     async with rig.agent() as agent:
         await rig.root.call("task_create_task", AGENT, PING)
