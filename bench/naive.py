@@ -10,6 +10,7 @@ import json
 import secrets
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import uvloop
@@ -55,6 +56,12 @@ class Naive:
         registration = json.loads((await ws.receive()).data)
         uuid = registration["params"][1]
         await ws.send_str(json.dumps({"jsonrpc": "2.0", "id": 1, "result": 1}))
+        with suppress(ConnectionError):  # the measurement is over
+            await self.serve(ws, uuid)
+        return ws
+
+    async def serve(self, ws: web.WebSocketResponse, uuid: str) -> None:
+        """Keep the agent busy."""
         for _ in range(_IN_FLIGHT_PER_AGENT):
             await self.dispatch(ws, uuid)
         async for message in ws:
@@ -62,7 +69,6 @@ class Naive:
                 for call in json.loads(message.data):
                     await self.finish(ws, call)
                     await self.dispatch(ws, uuid)
-        return ws
 
     async def dispatch(self, ws: web.WebSocketResponse, uuid: str) -> None:
         """Insert, commit, send."""

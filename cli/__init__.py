@@ -12,6 +12,7 @@ import typer
 
 from cli import agent, check, create, logs, query, scheduler, server, token, up
 from protocol.errors import ConfigError, Error
+from scheduler.jobfile import JobFileError
 
 VERBS: dict[str, Callable[..., None]] = {
     "up": up.up,
@@ -56,5 +57,5 @@ def main() -> None:
     try:
         app()
     except Error as e:
-        print(f"cronprobe: {e}" if not isinstance(e, ConfigError) else str(e), file=sys.stderr)  # noqa: T201
+        print(e if isinstance(e, JobFileError) else f"cronprobe: {e}", file=sys.stderr)  # noqa: T201
         sys.exit(2 if isinstance(e, ConfigError) else 1)

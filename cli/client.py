@@ -1,6 +1,7 @@
 """A caller of the server's methods, over HTTP."""
 
 import asyncio
+import os
 from typing import Any
 
 import aiohttp
@@ -64,6 +65,9 @@ class Client(Struct, frozen=True):
                 reply = msgspec.json.decode(await response.read(), type=_Reply)
         except TimeoutError as e:
             raise ServerUnreachable(f"{self.url}: no answer within {timeout_s:g} s; is the server busy?") from e
+        except aiohttp.ClientConnectorError as e:
+            why = os.strerror(e.os_error.errno) if e.os_error.errno else str(e.os_error)
+            raise ServerUnreachable(f"{self.url}: {why}; is a cronprobe server running there? See --server") from e
         except (aiohttp.ClientError, ValueError) as e:
             raise ServerUnreachable(f"{self.url}: {e}; is a cronprobe server running there? See --server") from e
         if reply.error is not None:

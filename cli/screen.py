@@ -23,9 +23,10 @@ class Output(StrEnum):
     CSV = "csv"
 
 
-console = Console(highlight=False, soft_wrap=True)
 _WIDE = 1_000
-"""Columns of a table that no terminal shows: another program reads it, and lines must not be folded for it."""
+"""Columns where no terminal is: another program reads, and lines must not be folded for it."""
+
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[object]], output: Output) -> None:
@@ -40,7 +41,7 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[object]], output: Outpu
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console.print(table, width=None if console.is_terminal else _WIDE)
+    console.print(table)
 
 
 def announce_server(server: Server, config: Config) -> None:
