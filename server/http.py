@@ -6,6 +6,7 @@ It knows nothing of methods; ``Rpc`` turns the bytes of a frame into the bytes o
 
 import asyncio
 import html
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -189,7 +190,9 @@ async def open_door(door: Door, *, host: str, port: int) -> AsyncIterator[int]:
         try:
             await site.start()
         except OSError as e:
-            raise StartError(f"--listen {host}:{port}: {e.strerror}; stop what listens there or choose another") from e
+            # asyncio's own text repeats the address; the error's number says it shorter.
+            why = e.strerror if isinstance(e, socket.gaierror) else os.strerror(e.errno or 0)
+            raise StartError(f"--listen {host}:{port}: {why}; stop what listens there or choose another") from e
         yield runner.addresses[0][1]
     finally:
         await door.goodbye()

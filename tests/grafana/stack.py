@@ -43,7 +43,7 @@ class Stack(NamedTuple):
 
 def get(url: str) -> str:
     with urlopen(url, timeout=ANSWER_S) as response:
-        return response.read().decode()
+        return str(response.read(), "utf-8")
 
 
 def wait_until(holds: Callable[[], bool], within_s: float) -> bool:

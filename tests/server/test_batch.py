@@ -72,9 +72,14 @@ async def test_an_item_that_is_wrong_does_not_take_the_others_along(rig: Rig) ->
 
 
 @pytest.mark.parametrize("scheduled_at", [2**63, -(2**63) - 1, 10**30, "soon", 1.5, None])
-async def test_a_time_that_no_store_can_hold_is_invalid_params(rig: Rig, scheduled_at: object) -> None:
-    task = {**new_task(), "scheduled_at": scheduled_at}
-    assert (await rig.root.refusal("task_create_batch", [task]))["code"] == -32602
+async def test_a_time_that_no_store_can_hold_is_refused_and_harms_nobody(rig: Rig, scheduled_at: object) -> None:
+    reply = await rig.root.reply(
+        "task_create_batch", rig.root.token, [{**new_task(), "scheduled_at": scheduled_at}, new_task()]
+    )
+    if isinstance(scheduled_at, int):
+        assert [answer.get("code") for answer in reply["result"]] == [108, None]
+    else:
+        assert reply["error"]["code"] == -32602
     assert await rig.root.page("/-/ready") == (200, "ready\n")
 
 

@@ -1,0 +1,31 @@
+"""The examples of the pages are accepted by the programs that they are written for."""
+
+import re
+from pathlib import Path
+
+import structlog
+
+from agent.config import load as load_agent
+from scheduler.jobfile import load as load_jobs
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_example_of_an_agents_file_is_accepted_without_a_warning() -> None:
+    with structlog.testing.capture_logs() as logs:
+        load_agent(ROOT / "docs/agent.example.toml")
+    assert logs == []
+
+
+def test_the_example_of_a_job_file_is_accepted(tmp_path: Path) -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/job-file.md").read_text(), re.DOTALL)
+    file = tmp_path / "jobs.yaml"
+    file.write_text(example)
+    assert [job.name for job in load_jobs([file]).jobs] == ["edge-ping", "daily-check"]
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
+    assert links
+    assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
