@@ -5,7 +5,6 @@ In this order, so that an acknowledged result is durable and a metric never clai
 first result of a task wins; one that comes after the deadline replaces ``no_result`` and is marked late.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from hmac import compare_digest
 
@@ -76,11 +75,8 @@ class Results:
         """
         Store the responses in one commit; the answer to each is its task's id or why it was refused.
 
-        A connection that ends meanwhile changes nothing: what is committed is also measured.
+        The caller must not cancel this when its connection ends: what is committed is still to be measured.
         """
-        return await asyncio.shield(self._upload(responses, may_write))
-
-    async def _upload(self, responses: Sequence[TaskResponse], may_write: MayWrite) -> list[int | RpcError]:
         answers: list[int | RpcError] = [response.task_id for response in responses]
         taken: list[tuple[int, RunningTask, TaskResponse]] = []
         for place, response in enumerate(responses):
@@ -135,9 +131,6 @@ class Results:
         Raises:
             StoreFailed: they run on.
         """
-        await asyncio.shield(self._give_up(tasks, reason))
-
-    async def _give_up(self, tasks: Sequence[RunningTask], reason: Reason) -> None:
         now = self._now_ms()
         rows = [FinishRow(task.id, task.sent_ms, None, now, now, False, int(reason), None, 0) for task in tasks]
         try:

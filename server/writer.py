@@ -81,7 +81,7 @@ class Writer:
         self._metrics.commit_ended(well=True)
         self._metrics.store_write_seconds.observe(asyncio.get_running_loop().time() - start)
         for waiting, answer in zip(group, answers, strict=True):
-            self._metrics.count_rows(waiting.change, waiting.rows)
+            self._metrics.count_rows(waiting.change, answer)
             if not waiting.done.done():
                 waiting.done.set_result(answer)
 

@@ -2,6 +2,7 @@
 
 import platform
 from importlib.metadata import version
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -77,14 +78,16 @@ class OwnMetrics:
         if not well:
             self.store_errors.inc()
 
-    def count_rows(self, change: Change, rows: int) -> None:
-        """Count what a committed change wrote."""
+    def count_rows(self, change: Change, answer: Any) -> None:
+        """Count what a committed change wrote, by the store's answer to it."""
         match change:
-            case InsertTasks():
-                self._inserted.inc(rows)
-            case FinishTasks() | ReplaceLate():
-                self._updated.inc(rows)
+            case InsertTasks(rows):
+                self._inserted.inc(len(rows) - len(answer))
+            case FinishTasks(rows):
+                self._updated.inc(len(rows))
+            case ReplaceLate():
+                self._updated.inc(answer)
             case DeleteTasks():
-                self._deleted.inc(rows)
+                self._deleted.inc(answer[0])
             case _:
                 pass
