@@ -229,4 +229,5 @@ def _connection(exchange: Exchange) -> Connection:
 def _type_name(new: NewTask) -> str:
     """The type's name without a full look at the task: that is taken once, when its series is new."""
     text = bytes(new.task_type)
-    return text[: text.find(b'"', 2)].strip(b'{" ').decode(errors="replace")
+    start = text.find(b'"') + 1
+    return text[start : text.find(b'"', start)].decode(errors="replace")

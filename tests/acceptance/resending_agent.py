@@ -9,6 +9,7 @@ import aiohttp
 
 CLIENT = {"client": "hand-written/1", "batch": True, "labels": {}}
 RETRY_S = 0.2
+PROBE_S = 0.4
 UPLOADED = "Task result has already been uploaded"
 
 
@@ -53,7 +54,10 @@ class ResendingAgent:
                 if reply.get("id"):
                     self._settle(reply)
             tasks = [m["params"]["result"] for m in messages if m.get("method") == "task_register_task"]
-            await self._upload(ws, [self._response(task) for task in tasks])
+            responses = [self._response(task) for task in tasks]
+            if responses:
+                await asyncio.sleep(PROBE_S)  # so that kills meet results on their way
+                await self._upload(ws, responses)
 
     async def _upload(self, ws: aiohttp.ClientWebSocketResponse, responses: list[dict[str, Any]]) -> None:
         if responses:

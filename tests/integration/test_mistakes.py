@@ -20,7 +20,7 @@ BAD_JOBS = (
 )
 
 
-@pytest.mark.parametrize("verb", ["check", "scheduler", "up"])
+@pytest.mark.parametrize("verb", ["check", "scheduler"])
 async def test_all_mistakes_of_a_job_file_are_listed_and_nothing_starts(tmp_path: Path, verb: str) -> None:
     (tmp_path / "jobs.yaml").write_text(BAD_JOBS)
     code, said = await say(verb, "jobs.yaml", directory=tmp_path)
@@ -39,13 +39,11 @@ async def test_a_good_job_file_is_said_to_be_good(tmp_path: Path) -> None:
 
 
 async def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "jobs.yaml").write_text(JOBS)
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
-        for verb in (["server"], ["up", "jobs.yaml"]):
-            code, said = await say(*verb, "--listen", f"127.0.0.1:{port}", directory=tmp_path)
-            line = f"--listen 127.0.0.1:{port}: Address already in use; stop what listens there or choose another"
-            assert (code, said) == (1, f"cronprobe: {line}\n"), verb
+        code, said = await say("server", "--listen", f"127.0.0.1:{port}", directory=tmp_path)
+    line = f"--listen 127.0.0.1:{port}: Address already in use; stop what listens there or choose another"
+    assert (code, said) == (1, f"cronprobe: {line}\n")
 
 
 async def test_a_second_server_on_the_same_store_is_one_line(tmp_path: Path) -> None:
@@ -75,11 +73,6 @@ async def test_a_store_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None
             "--store: 'mysql://db' has no known scheme; want sqlite:///PATH",
         ),
         (
-            ["server", "--listen", "nowhere"],
-            {},
-            "--listen: 'nowhere' is no address; want HOST:PORT, such as 127.0.0.1:2211",
-        ),
-        (
             ["server", "--listen", "127.0.0.1:0"],
             {"CRONPROBE_ROOT_TOKEN": "short"},
             "CRONPROBE_ROOT_TOKEN: want key:secret with a secret of at least 16 characters",
@@ -90,7 +83,6 @@ async def test_a_store_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None
             "cronprobe-state/root-token: No such file or directory; "
             "give --token-file, or --state-dir where the server keeps it",
         ),
-        (["query", "--since", "soon"], {"CRONPROBE_TOKEN": ROOT}, "--since: 'soon' is no time; want 15m, 2h, 7d or "),
         (["agent", "--config", "none.toml"], {}, "none.toml: cannot be read: No such file or directory; "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -116,16 +108,9 @@ async def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 async def test_a_wrong_token_is_one_line(tmp_path: Path) -> None:
     async with run_server(tmp_path / "state") as server:
-        for token, line in (
-            ("a:b", "task_query_task: Permission denied: Invalid credentials (code 102)"),
-            (
-                "nonsense",
-                "task_query_task: Parse error: Failed to parse token: Invalid token format: "
-                "must be 'key:secret' or 'username|password' (code 101)",
-            ),
-        ):
-            code, said = await say("query", "--server", server.url, directory=tmp_path, CRONPROBE_TOKEN=token)
-            assert (code, said) == (1, f"cronprobe: {line}\n")
+        code, said = await say("query", "--server", server.url, directory=tmp_path, CRONPROBE_TOKEN="a:b")
+    line = "cronprobe: task_query_task: Permission denied: Invalid credentials (code 102)"
+    assert (code, said) == (1, f"{line}\n")
 
 
 async def test_a_scheduler_with_a_wrong_token_says_so_and_goes_on(tmp_path: Path) -> None:

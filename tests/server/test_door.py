@@ -113,3 +113,8 @@ async def test_the_server_tells_its_version_with_thirteen_strings(rig: Rig) -> N
     assert list(version) == sorted(version)
     assert len(version) == 13
     assert version["binary_type"] == "Server"
+
+
+async def test_garbage_that_never_was_json_is_counted_too(rig: Rig) -> None:
+    assert json.loads(await rig.root.post("hello"))["error"]["code"] == -32700
+    assert 'cronprobe_rpc_requests_total{code="-32700",method=""} 1.0' in (await rig.root.page("/metrics"))[1]

@@ -1,5 +1,6 @@
 """Who may do what, and with which words everyone else is refused."""
 
+import json
 import time
 from typing import Any
 
@@ -236,3 +237,23 @@ async def test_the_root_token_cannot_be_deleted_and_unknown_ones_are_not_found(r
         "nobody": {"code": 105, "message": "Not found in database: Token not found by key/username: nobody"},
         " ": {"code": 108, "message": "Invalid input: target_token cannot be empty"},
     }
+
+
+@pytest.mark.parametrize("text", ['{ "ping" : "h" }', '{\n"ping":"h"}', '{"ping":"h"}'])
+async def test_blanks_in_a_task_of_a_batch_do_not_change_what_is_permitted(rig: Rig, text: str) -> None:
+    token = await rig.root.make_token(limits({"task": {"create": "ping"}}))
+    task = json.dumps(new_task(task_type="TASK")).replace('"TASK"', text)
+    reply = await rig.root.post(
+        f'{{"jsonrpc":"2.0","id":1,"method":"task_create_batch","params":["{token}",[{task}]]}}'
+    )
+    assert json.loads(reply)["result"][0].keys() == {"id"}
+
+
+@pytest.mark.parametrize("text", ['{"execute":{"cmd":"x","args":[]}}', '{"\\u0065xecute":{"cmd":"x","args":[]}}'])
+async def test_a_batch_cannot_smuggle_another_type(rig: Rig, text: str) -> None:
+    token = await rig.root.make_token(limits({"task": {"create": "ping"}}))
+    task = json.dumps(new_task(task_type="TASK")).replace('"TASK"', text)
+    reply = await rig.root.post(
+        f'{{"jsonrpc":"2.0","id":1,"method":"task_create_batch","params":["{token}",[{task}]]}}'
+    )
+    assert json.loads(reply)["result"][0]["code"] == 102
