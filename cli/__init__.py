@@ -1,35 +1,54 @@
 """
 The command ``cronprobe``: one file a verb, and the only room that knows server, scheduler and agent.
 
-To add a verb: its file with a function, its line in ``VERBS``, its line in the README.
+To add a verb: its file with a function of its name, its line in ``VERBS``, its line in the README.
 """
 
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from cli import agent, check, create, logs, query, scheduler, server, token, up
+from cli import logs
 from protocol.errors import ConfigError, Error
-from scheduler.jobfile import JobFileError
 
-VERBS: dict[str, Callable[..., None]] = {
-    "up": up.up,
-    "server": server.server,
-    "scheduler": scheduler.scheduler,
-    "agent": agent.agent,
-    "check": check.check,
-    "query": query.query,
-    "create": create.create,
-}
+VERBS = ("up", "server", "scheduler", "agent", "check", "query", "create", "token")
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+class _Verbs(TyperGroup):
+    """
+    Imports a verb's file when it is used, since no verb needs the libraries of all.
+
+    The types that typer hands over here are private to it.
+    """
+
+    def list_commands(self, _context: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, _context: Any, name: str) -> Any:
+        if name not in VERBS:
+            return None
+        verb = getattr(import_module(f"cli.{name}"), name)
+        if not isinstance(verb, typer.Typer):
+            function = verb
+            verb = typer.Typer(rich_markup_mode="markdown", add_completion=False, context_settings=_HELP)
+            verb.command(name)(function)
+        command = typer.main.get_command(verb)
+        command.name = name
+        return command
+
 
 app = typer.Typer(
     name="cronprobe",
+    cls=_Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_HELP,
 )
 
 
@@ -47,15 +66,13 @@ def cronprobe(
     logs.configure(log_level, log_format)
 
 
-for _name, _verb in VERBS.items():
-    app.command(_name)(_verb)
-app.add_typer(token.app, name="token")
-
-
 def main() -> None:
     """The console script: a person's mistake ends in one line, never in a traceback."""
     try:
         app()
+    except ConfigError as e:
+        print(e if e.has_places else f"cronprobe: {e}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     except Error as e:
-        print(e if isinstance(e, JobFileError) else f"cronprobe: {e}", file=sys.stderr)  # noqa: T201
-        sys.exit(2 if isinstance(e, ConfigError) else 1)
+        print(f"cronprobe: {e}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)

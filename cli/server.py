@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry
 
 from cli.lifetime import live
 from cli.options import DEFAULT_LISTEN, DEFAULT_STATE_DIR, Listen, RootToken, StateDir, StoreUrl, split_listen
-from cli.screen import announce_server
-from server.app import open_server
+from cli.screen import console
+from server.app import Server, open_server
 from server.config import Config
 
 
@@ -38,3 +38,18 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     async with open_server(config, registry=CollectorRegistry()) as running:
         announce_server(running, config)
         await stop.wait()
+
+
+def announce_server(server: Server, config: Config) -> None:
+    """Say where things are; the root token only when it is new."""
+    base = f"http://{config.host}:{server.port}"
+    lines = [
+        ("server", f"{base}   (UUID {server.uuid})"),
+        ("metrics", f"{base}/metrics"),
+        ("store", config.store),
+        ("token", f"{server.root_token_file}   (root)"),
+    ]
+    if server.new_root_token is not None:
+        lines.append(("", f"{server.new_root_token}   shown this once"))
+    for name, text in lines:
+        console.print(f"[bold]{name:8}[/bold] {text}", markup=True)

@@ -14,7 +14,9 @@ from protocol.errors import ConfigError, Unreadable
 from protocol.permissions import read_limit
 from protocol.reading import normal_uuid, sequence
 
-app = typer.Typer(help="Make, list and revoke tokens (with the root token).", no_args_is_help=True)
+token = typer.Typer(
+    add_completion=False, help="Make, list and revoke tokens (with the root token).", no_args_is_help=True
+)
 
 
 class Kind(StrEnum):
@@ -45,7 +47,7 @@ def _limits(kind: Kind, uuid: str | None) -> list[dict[str, object]]:
     return [{"scopes": [scope], "permissions": permissions}]
 
 
-@app.command()
+@token.command()
 def create(
     kind: Annotated[Kind, typer.Argument(help="agent, scheduler or reader.")] = Kind.READER,
     agent: Annotated[str | None, typer.Option(help="Only for the agent with this UUID.", metavar="UUID")] = None,
@@ -81,7 +83,7 @@ def create(
     console.out(f"{made['key']}:{made['secret']}", highlight=False)
 
 
-@app.command("list")
+@token.command("list")
 def list_tokens(
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TABLE,
     server: ServerUrl = DEFAULT_SERVER,
@@ -98,7 +100,7 @@ def list_tokens(
     show(("key", "name", "from (UTC)", "to (UTC)", "limits"), map(_cells, tokens), output)
 
 
-@app.command()
+@token.command()
 def revoke(
     key: Annotated[str, typer.Argument(help="The token's key: what stands before the colon.")],
     server: ServerUrl = DEFAULT_SERVER,

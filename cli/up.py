@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +12,15 @@ import msgspec
 import typer
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
+from rich.markup import escape
 
 from agent.app import open_agent
 from agent.config import Config as AgentConfig
 from agent.config import ServerConfig
 from cli.lifetime import live
 from cli.options import DEFAULT_LISTEN, DEFAULT_STATE_DIR, Files, Listen, RootToken, StateDir, StoreUrl
-from cli.screen import announce_server, console, result_line
-from cli.server import server_config
+from cli.screen import console
+from cli.server import announce_server, server_config
 from cli.token import agent_limits
 from protocol.errors import RpcError, StoreFailed
 from protocol.methods import Created, NewTask, read_token_creation
@@ -103,6 +105,21 @@ class Lines:
         for run in finished[: _LINES_A_SECOND - self._printed]:
             console.print(result_line(run))
             self._printed += 1
+
+
+def result_line(run: Finished) -> str:
+    """One stored result, as ``up`` prints it."""
+    series = run.task.series
+    time = datetime.fromtimestamp((run.task.scheduled_ms or run.finished_ms) / 1000, UTC).strftime("%H:%M:%S")
+    label = series.stats.labels if series.stats else None
+    name = f"{series.cron_source or '(by hand)':20} {label.agent if label else series.agent_uuid:10}"
+    if run.reason is None:
+        latency = "" if run.latency_ms is None else f"{run.latency_ms:.2f} ms"
+        return f"{time} {name} {series.type_name:13} [green]ok[/green]      {latency}"
+    colour = "red" if run.reason.outcome == "failed" else "yellow"
+    message = escape("" if run.response is None else run.response.error_message or "")
+    outcome = f"[{colour}]{run.reason.outcome:7}[/{colour}]"
+    return f"{time} {name} {series.type_name:13} {outcome} {run.reason.word}  {message}"
 
 
 @asynccontextmanager

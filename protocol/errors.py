@@ -28,7 +28,13 @@ class Unreadable(Error, ValueError):
 
 
 class ConfigError(Error):
-    """A configuration file or flag that is wrong: nothing was started or changed."""
+    """
+    A configuration file or flag that is wrong: nothing was started or changed.
+
+    ``has_places``: each line of the message begins with its own place in a file.
+    """
+
+    has_places: ClassVar[bool] = False
 
 
 class StartError(Error):

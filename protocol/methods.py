@@ -63,8 +63,8 @@ class NewTask(Struct, frozen=True, kw_only=True):
     second one with the same key creates nothing.
 
     ``task_type`` is the task object's JSON. ``scheduled_at`` is ms since the epoch; ``timeout_ms`` counts from
-    dispatch to the stored result. ``cell`` is the matrix combination, ``""`` for none; ``agent_name`` and ``target``
-    are for labels, ``None`` takes the UUID and what the task says.
+    dispatch to the stored result. ``cell`` is the matrix combination, ``""`` for none; ``agent_name`` is for labels,
+    ``None`` takes the UUID.
     """
 
     target_uuid: str
@@ -74,7 +74,6 @@ class NewTask(Struct, frozen=True, kw_only=True):
     timeout_ms: int
     cell: str = ""
     agent_name: str | None = None
-    target: str | None = None
 
 
 class ClientInfo(Struct, frozen=True):

@@ -167,6 +167,8 @@ class Results:
         if not stored or not _is_of(stored[0], response):
             raise NotFound(_NOT_FOUND)
         [row] = stored
+        if row.finished_ms is None:
+            raise StoreFailed("an upload of this result could not be stored; send it again")
         if row.reason != Reason.NO_RESULT:
             raise InvalidInput(_UPLOADED)
         task_type = TASK_TYPES[read_task(row.spec.encode()).name]

@@ -20,7 +20,7 @@ from server.writer import Writer
 _MAX_TIMEOUT_MS = 300_000
 _MAX_NAME = 128
 
-_Key = tuple[str, str, str, bytes, int, str | None, str | None]
+_Key = tuple[str, str, str, bytes, int, str | None]
 
 
 class _Draft(Struct):
@@ -31,7 +31,6 @@ class _Draft(Struct):
     agent_name: str | None
     task: Task
     timeout_ms: int
-    target: str | None
 
     @property
     def task_text(self) -> bytes:
@@ -68,14 +67,14 @@ class SeriesBook:
         Raises:
             StoreFailed: new names could not be stored.
         """
-        draft = _Draft(None, agent_uuid, None, task, timeout_ms, None)
+        draft = _Draft(None, agent_uuid, None, task, timeout_ms)
         return self._series(draft, await self._writer.write(_names([draft])))
 
     def of_stored(self, row: StoredTask) -> Series:
         """The series of a task that ran when the server last ended; numbers are not needed to end it."""
         task = read_task(row.spec.encode())
         job = None if row.cron_source is None else JobName(row.cron_source, row.cell or "")
-        draft = _Draft(job, row.agent_uuid, row.agent_name, task, row.timeout_ms, None)
+        draft = _Draft(job, row.agent_uuid, row.agent_name, task, row.timeout_ms)
         numbers = Names({} if job is None else {job: 0}, {row.agent_uuid: 0}, {row.spec: 0})
         return self._series(draft, numbers)
 
@@ -106,7 +105,7 @@ class SeriesBook:
         )
 
     def _labels(self, draft: _Draft, job: JobName) -> ProbeLabels:
-        target = draft.target or TASK_TYPES[draft.task.name].target(draft.task.payload)
+        target = TASK_TYPES[draft.task.name].target(draft.task.payload)
         agent = self._sessions.name(draft.agent_uuid, draft.agent_name)
         return ProbeLabels(job.name, agent, draft.task.name, target)
 
@@ -119,7 +118,6 @@ def _key(task: NewTask) -> _Key:
         bytes(task.task_type),
         task.timeout_ms,
         task.agent_name,
-        task.target,
     )
 
 
@@ -134,7 +132,7 @@ def _draft(new: NewTask) -> _Draft:
         raise InvalidInput(f"timeout_ms is {new.timeout_ms}, want 1 to {_MAX_TIMEOUT_MS}")
     if not 0 < len(new.cron_source) <= _MAX_NAME:
         raise InvalidInput(f"cron_source has {len(new.cron_source)} characters, want 1 to {_MAX_NAME}")
-    return _Draft(JobName(new.cron_source, new.cell), agent_uuid, new.agent_name, task, new.timeout_ms, new.target)
+    return _Draft(JobName(new.cron_source, new.cell), agent_uuid, new.agent_name, task, new.timeout_ms)
 
 
 def refuse(task: Task) -> None:

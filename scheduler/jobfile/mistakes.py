@@ -50,6 +50,8 @@ class Mistaken(Error):
 class JobFileError(ConfigError):
     """The job files have these mistakes, sorted by place; nothing was loaded."""
 
+    has_places = True
+
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = tuple(sorted(mistakes))
         super().__init__("\n".join(map(str, self.mistakes)))

@@ -124,8 +124,8 @@ async def test_late_and_refused_results_are_counted(rig: Rig) -> None:
 
 async def test_labels_are_escaped(rig: Rig) -> None:
     odd = 'a "quoted"\\ \n name é'
-    await rig.root.call("task_create_batch", [tick(target=odd, cron_source=odd)])
-    assert await value(rig, "cronprobe_runs_total", target=odd, cron_source=odd, outcome="unknown") == 1
+    await rig.root.call("task_create_batch", [tick(cron_source=odd)])
+    assert await value(rig, "cronprobe_runs_total", cron_source=odd, outcome="unknown") == 1
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_a_probe_carries_exactly_four_labels(rig: Rig) -> None:
 
 async def test_every_series_stands_once(rig: Rig) -> None:
     async with rig.agent():
-        await rig.root.call("task_create_batch", [tick(cell="a"), tick(cell="b", target="other")])
+        await rig.root.call("task_create_batch", [tick(cell="a"), tick(cell="b", task_type={"ping": "other"})])
     found = Counter((name, tuple(sorted(labels.items()))) for name, labels, _ in await series(rig))
     assert found.most_common(1)[0][1] == 1
 
@@ -189,13 +189,3 @@ async def test_a_task_that_ran_at_a_restart_counts_for_its_probe(open_rig: OpenR
     async with open_rig() as rig, rig.agent() as agent:
         await agent.upload(agent.response(task, {"ping": 1.0}))
         assert await value(rig, "cronprobe_runs_total", **FRA, outcome="ok") == 1
-
-
-@pytest.mark.xfail(strict=True, reason="the store does not keep the target that the job file gives")
-async def test_a_given_target_survives_a_restart(open_rig: OpenRig) -> None:
-    async with open_rig() as rig, rig.agent() as agent:
-        await rig.root.call("task_create_batch", [tick(target="the gateway")])
-        task = await agent.task()
-    async with open_rig() as rig, rig.agent() as agent:
-        await agent.upload(agent.response(task, {"ping": 1.0}))
-        assert await values(rig, "cronprobe_runs_total", target="the gateway", outcome="ok") == [1]
