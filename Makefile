@@ -3,7 +3,6 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
-export CRONPROBE_ACCEPTANCE_SECONDS
 JOBS ?= jobs.example.yaml
 
 .PHONY: run test check bench acceptance clean

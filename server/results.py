@@ -79,28 +79,41 @@ class Results:
         """
         answers: list[int | RpcError] = [response.task_id for response in responses]
         taken: list[tuple[int, RunningTask, TaskResponse]] = []
+        not_running: list[tuple[int, TaskResponse]] = []
         for place, response in enumerate(responses):
-            task = self._running.get(response.task_id)
             try:
-                if not may_write(response.agent_uuid, None):
-                    raise PermissionDenied("Permission Denied: Missing Task Write permission for this Agent")
-                if task is None:
-                    await self._upload_late(response, may_write)
-                else:
-                    _check(task, response, may_write)
-                    self._running.take(task.id)
-                    taken.append((place, task, response))
+                task = self._take(response, may_write)
             except RpcError as e:
                 answers[place] = e
+            else:
+                if task is None:
+                    not_running.append((place, response))
+                else:
+                    taken.append((place, task, response))
         try:
             await self._end([(task, response) for _, task, response in taken])
         except StoreFailed as e:
             for place, _, _ in taken:
                 answers[place] = e
+        for place, response in not_running:
+            try:
+                await self._upload_late(response, may_write)
+            except RpcError as e:
+                answers[place] = e
         for answer in answers:
             if isinstance(answer, RpcError):
                 self._metrics.results_rejected.labels(_rejection(answer)).inc()
         return answers
+
+    def _take(self, response: TaskResponse, may_write: MayWrite) -> RunningTask | None:
+        """The task that the response ends, no longer running; ``None`` when it does not run."""
+        if not may_write(response.agent_uuid, None):
+            raise PermissionDenied("Permission Denied: Missing Task Write permission for this Agent")
+        task = self._running.get(response.task_id)
+        if task is not None:
+            _check(task, response, may_write)
+            self._running.take(task.id)
+        return task
 
     async def _end(self, ended: Sequence[tuple[RunningTask, TaskResponse]]) -> None:
         if not ended:

@@ -53,7 +53,6 @@ async def test_a_batch_is_one_call_with_token_and_tasks() -> None:
         "timeout_ms": 5_000,
         "cell": "",
         "agent_name": "local",
-        "target": None,
     }
 
 
