@@ -32,8 +32,8 @@ class Report(Struct, frozen=True, kw_only=True):
 
     @property
     def is_sustained(self) -> bool:
-        """Every due tick was completed, and none waited for more than the next beat."""
-        return self.ledger["due"] == self.ledger["ok"] and self.p99_ms < 1_000
+        """Every due tick was completed in time: a backlog that grows passes the jobs' timeout within the run."""
+        return self.ledger["due"] == self.ledger["ok"]
 
     def line(self) -> str:
         """The report as a line under ``HEADER``."""
