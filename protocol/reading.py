@@ -179,7 +179,7 @@ def refuse_repeats(text: Text, names: Iterable[str]) -> None:
 
 
 def repeated(text: Text, names: Iterable[str]) -> set[str]:
-    """Those of ``names`` that the object ``text`` has twice or more."""
+    """Those of ``names`` that the object ``text`` has twice or more; what is no object has none."""
     raw = bytes(text)
     names = tuple(names)
     if not is_suspect(raw, [_quoted(name) for name in names]):
@@ -190,7 +190,7 @@ def repeated(text: Text, names: Iterable[str]) -> set[str]:
         json.loads(raw, object_pairs_hook=pairs.append)
     except (ValueError, RecursionError) as e:
         raise Unreadable(str(e)) from e
-    found = [key for key, _ in pairs[-1]]
+    found = [key for key, _ in pairs[-1]] if pairs else []
     return {name for name in names if found.count(name) > 1}
 
 

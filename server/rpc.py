@@ -98,15 +98,14 @@ class Rpc:
     async def _call_many(self, method: Method, calls: Sequence[Call], frame: bytes) -> list[Answer]:
         assert method.read_many is not None  # noqa: S101 the caller looked
         assert method.call_many is not None  # noqa: S101 the caller looked
-        params = method.read_many(frame, [call.params for call in calls])
-        readable = [found for found in params if not isinstance(found, RpcError)]
         try:
-            answers: Iterable[Answer] = await method.call_many(readable) if readable else []
+            params = method.read_many(frame, [call.params for call in calls])
+            readable = [found for found in params if not isinstance(found, RpcError)]
+            rest = iter(await method.call_many(readable) if readable else [])
+            return [found if isinstance(found, RpcError) else next(rest) for found in params]
         except Exception:
-            log.exception("calls failed", method=method.name, calls=len(readable))
-            answers = [InternalFailure() for _ in readable]
-        rest = iter(answers)
-        return [found if isinstance(found, RpcError) else next(rest) for found in params]
+            log.exception("calls failed", method=method.name, calls=len(calls))
+            return [InternalFailure() for _ in calls]
 
 
 def _reply(call: Call, answer: Answer) -> bytes:
