@@ -22,6 +22,9 @@ Text = Raw | bytes
 Reader = Callable[[Text], T]
 
 U64_MAX = 2**64 - 1
+_LONGEST_UUID = 45
+_LONGEST_KEPT = 2_048
+_SHOWN = 200
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -59,13 +62,19 @@ def check_u64(value: int) -> int:
     return value
 
 
-@lru_cache(maxsize=16_384)
 def normal_uuid(text: str) -> str:
     """
     A UUID as lowercase hyphenated text.
 
     Accepted are hyphenated, 32 hex digits, ``{…}`` and ``urn:uuid:…``, in any case.
     """
+    if len(text) > _LONGEST_UUID:
+        raise Unreadable(f"UUID parsing failed: {len(text)} characters are no UUID")
+    return _normal_uuid(text)
+
+
+@lru_cache(maxsize=16_384)
+def _normal_uuid(text: str) -> str:
     bare = text.removeprefix("urn:uuid:")
     if bare == text and text[:1] == "{" and text[-1:] == "}":
         bare = text[1:-1]
@@ -81,13 +90,18 @@ def uuid(text: Text) -> str:
     return normal_uuid(string(text))
 
 
-@lru_cache(maxsize=4_096)
 def normal_url(text: str) -> str:
     """An absolute URL in the form of the WHATWG URL standard, https://url.spec.whatwg.org/."""
+    # Strangers' text is decoded before their token is looked at: what is long is not kept.
+    return _normal_url(text) if len(text) <= _LONGEST_KEPT else _normal_url.__wrapped__(text)
+
+
+@lru_cache(maxsize=4_096)
+def _normal_url(text: str) -> str:
     try:
         return URL(text).href
     except ValueError as e:
-        raise Unreadable(f"not an absolute URL: {text!r}") from e
+        raise Unreadable(f"not an absolute URL: {text[:_SHOWN]!r}") from e
 
 
 def url(text: Text) -> str:
@@ -153,14 +167,14 @@ def tagged(variants: Mapping[str, Reader[T]], units: Mapping[str, T]) -> Reader[
         if len(entries) != 1:
             raise Unreadable(f"expected an object with exactly one key, found {len(entries)}")
         [(name, payload)] = entries.items()
+        if name not in variants and name not in units:
+            raise Unreadable(_unknown(name, variants, units))
         if is_suspect(raw, (_quoted(name),)):
             refuse_repeats(raw, (name,))
         if name in variants:
             return name, variants[name](payload)
-        if name in units:
-            nothing(payload)
-            return name, units[name]
-        raise Unreadable(_unknown(name, variants, units))
+        nothing(payload)
+        return name, units[name]
 
     return read
 
@@ -168,7 +182,7 @@ def tagged(variants: Mapping[str, Reader[T]], units: Mapping[str, T]) -> Reader[
 def _unknown(name: str, variants: Mapping[str, Any], units: Mapping[str, Any]) -> str:
     if name in variants:
         return f"variant `{name}` needs a payload"
-    return f"unknown variant `{name}`, expected one of " + ", ".join(f"`{v}`" for v in [*variants, *units])
+    return f"unknown variant `{name[:_SHOWN]}`, expected one of " + ", ".join(f"`{v}`" for v in [*variants, *units])
 
 
 def refuse_repeats(text: Text, names: Iterable[str]) -> None:

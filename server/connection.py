@@ -12,6 +12,7 @@ class Connection:
         self.send = send
         self._tasks = tasks
         self._sessions = sessions
+        self._is_closed = False
         self._registered: dict[str, tuple[Session, asyncio.Task[None]]] = {}
 
     def subscribe(self, session: Session) -> None:
@@ -20,6 +21,8 @@ class Connection:
 
         A stock agent registers again each minute: then the session stays, with what waits in it, under its new number.
         """
+        if self._is_closed:
+            return
         entry = self._registered.get(session.agent_uuid)
         if entry is None:
             drain = self._tasks.create_task(session.drain(), name=f"outbox {session.agent_uuid}")
@@ -39,7 +42,8 @@ class Connection:
         return False
 
     def close(self) -> None:
-        """End all registrations."""
+        """End all registrations; a reply on its way opens no new one."""
+        self._is_closed = True
         for session, drain in list(self._registered.values()):
             self._end(session, drain)
 

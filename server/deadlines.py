@@ -41,6 +41,7 @@ class Deadlines:
 
     async def end_due(self) -> None:
         """End every task whose deadline has passed."""
+        self.watch(self._running.take_returned())
         now = self._now_ms() // BUCKET_MS
         due = [bucket for bucket in self._buckets if bucket <= now]
         ids = [id_ for bucket in due for id_ in self._buckets.pop(bucket)]
@@ -50,4 +51,4 @@ class Deadlines:
         try:
             await self._results.give_up(tasks, Reason.NO_RESULT)
         except StoreFailed:
-            self.watch(tasks)
+            log.warning("ends of tasks wait for the store", tasks=len(tasks))

@@ -15,7 +15,7 @@ _LONGEST_MS = 86_400_000
 
 
 class Verdict(Struct, frozen=True):
-    """``reason`` ``None`` is ok; ``latency_ms`` ``None`` when the result has none."""
+    """``reason`` ``None`` is ok; ``latency_ms`` ``None`` when the result has none that can be."""
 
     reason: Reason | None
     latency_ms: float | None
@@ -54,8 +54,9 @@ def judge(task_type: TaskType, response: TaskResponse) -> Verdict:
 
 def _latency(task_type: TaskType, response: TaskResponse) -> float | None:
     if task_type.is_latency:
-        return None if response.task_event_result is None else response.task_event_result.payload
-    duration = (response.detail or {}).get("duration_ms")
+        duration = None if response.task_event_result is None else response.task_event_result.payload
+    else:
+        duration = (response.detail or {}).get("duration_ms")
     if not isinstance(duration, int | float) or isinstance(duration, bool):
         return None
     return float(duration) if 0 <= duration <= _LONGEST_MS else None

@@ -39,6 +39,8 @@ _TOO_BIG = -32007
 _PING_S = 30
 _DEAD_PEER_MS = 20_000
 _FRAMES_AT_ONCE = 64
+_LARGE_FRAME_BYTES = 256 * 1024
+"""Larger ones are answered one after another, so that a connection holds one of them at most."""
 _GOODBYE_S = 0.5
 
 
@@ -157,7 +159,10 @@ class Door:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     await seats.acquire()
                     data = message.data.encode() if message.type is WSMsgType.TEXT else message.data
-                    tasks.create_task(answer(data), name="frame")
+                    if len(data) > _LARGE_FRAME_BYTES:
+                        await answer(data)
+                    else:
+                        tasks.create_task(answer(data), name="frame")
             connection.close()
         if ws.close_code == WSCloseCode.MESSAGE_TOO_BIG:
             self._rpc.count_refused(_TOO_BIG)

@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from protocol.conditions import TaskId
-from protocol.errors import InvalidInput, NotFound, PermissionDenied, RpcError, StoreFailed
+from protocol.errors import AgentUnreachable, InvalidInput, NotFound, PermissionDenied, RpcError, StoreFailed
 from protocol.events import TaskResponse
 from protocol.outcomes import Reason
 from protocol.tasks import TASK_TYPES, read_task, stored_text
@@ -29,6 +29,8 @@ log = structlog.get_logger()
 MayWrite = Callable[[str, str | None], bool]
 """Whether the uploader may write results of (agent UUID, task type); ``None`` asks for any type at all."""
 
+_FRESH_MS = 60_000
+"""A result that waited longer in its agent's spool says nothing about the agent's clock."""
 _NOT_FOUND = "Task validation failed: Invalid ID, UUID, or Token"
 _UPLOADED = "Task result has already been uploaded"
 
@@ -68,7 +70,7 @@ class Results:
         self._listeners: list[OnFinished] = []
 
     def listen(self, listener: OnFinished) -> None:
-        """Call ``listener`` with every group of stored runs; it must be quick and must not raise."""
+        """Call ``listener`` with every group of stored runs; it must be quick."""
         self._listeners.append(listener)
 
     async def upload(self, responses: Sequence[TaskResponse], may_write: MayWrite) -> list[int | RpcError]:
@@ -95,6 +97,8 @@ class Results:
         except StoreFailed as e:
             for place, _, _ in taken:
                 answers[place] = e
+        if not_running:
+            await self._writer.write(FinishTasks(()))  # whatever ended them is committed now
         for place, response in not_running:
             try:
                 await self._upload_late(response, may_write)
@@ -123,14 +127,14 @@ class Results:
         for task, response in ended:
             verdict = judge(task.series.type, response)
             rows.append(_row(task.id, task.sent_ms, response, verdict, now))
-            result = _result_row(task.series.type_name, response)
+            result = _result_row(task.series.type_name, response, verdict)
             if result is not None:
                 results.append(result)
             finished.append(Finished(task, response.timestamp, verdict.reason, verdict.latency_ms, response))
         try:
             await self._writer.write(FinishTasks(rows, results))
         except StoreFailed:
-            self._running.add(task for task, _ in ended)
+            self._running.put_back([task for task, _ in ended])
             raise
         self._measure(finished)
         for task, response in ended:
@@ -149,9 +153,12 @@ class Results:
         try:
             await self._writer.write(FinishTasks(rows))
         except StoreFailed:
-            self._running.add(tasks)
+            self._running.put_back(tasks)
             raise
         self._measure([Finished(task, now, reason, None, None) for task in tasks])
+        for task in tasks:
+            if task.waiter is not None and not task.waiter.done():
+                task.waiter.set_exception(AgentUnreachable(f"Task {task.id} ended without a result: {reason.word}"))
 
     def measure_stillborn(self, tasks: Sequence[RunningTask], reason: Reason) -> None:
         """Count tasks that were stored with their end."""
@@ -167,15 +174,18 @@ class Results:
         answered = [run for run in finished if run.response is not None]
         if answered:
             newest = answered[-1]
-            self._sessions.seen(newest.task.series.agent_uuid, now, newest.finished_ms)
+            is_fresh = newest.task.sent_ms is not None and now - newest.task.sent_ms < _FRESH_MS
+            self._sessions.seen(newest.task.series.agent_uuid, now, newest.finished_ms if is_fresh else None)
             if newest.task.sent_ms is not None:
                 self._metrics.result_seconds.observe(max(0, now - newest.task.sent_ms) / 1000, len(answered))
         for listener in self._listeners:
-            listener(finished)
+            try:
+                listener(finished)
+            except Exception:
+                log.exception("listener failed")
 
     async def _upload_late(self, response: TaskResponse, may_write: MayWrite) -> None:
         """The task does not run: it ended, by another upload or by its deadline, or it never was."""
-        await self._writer.write(FinishTasks(()))  # whatever ended it is committed now
         stored = await self._store.select([TaskId(response.task_id)])
         if not stored or not _is_of(stored[0], response):
             raise NotFound(_NOT_FOUND)
@@ -188,7 +198,7 @@ class Results:
         _check_type(task_type.name, response, may_write)
         verdict = judge(task_type, response)
         late = _row(row.id, row.sent_ms, response, verdict, self._now_ms(), LATE)
-        if not await self._writer.write(ReplaceLate(late, _result_row(task_type.name, response))):
+        if not await self._writer.write(ReplaceLate(late, _result_row(task_type.name, response, verdict))):
             raise InvalidInput(_UPLOADED)
         self._metrics.results_late.inc()
         log.info("result came late", task_id=row.id, cron_source=row.cron_source, agent=row.agent_uuid)
@@ -238,10 +248,10 @@ def _wrapped(value: int) -> int:
     return value if value < 2**63 else value - 2**64
 
 
-def _result_row(type_name: str, response: TaskResponse) -> ResultRow | None:
+def _result_row(type_name: str, response: TaskResponse, verdict: Verdict) -> ResultRow | None:
     """What must be kept beside the row; ``None`` when the row says it all: no words, and nothing but a latency."""
     result = response.task_event_result
-    in_row = result is None or (TASK_TYPES[type_name].is_latency and response.success)
+    in_row = result is None or (TASK_TYPES[type_name].is_latency and verdict.latency_ms is not None)
     if in_row and response.error_message is None and response.detail is None:
         return None
     return ResultRow(

@@ -64,6 +64,7 @@ class RunningTasks:
 
     def __init__(self) -> None:
         self._by_id: dict[int, RunningTask] = {}
+        self._returned: list[RunningTask] = []
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -75,6 +76,17 @@ class RunningTasks:
         """Let them run."""
         for task in tasks:
             self._by_id[task.id] = task
+
+    def put_back(self, tasks: Iterable[RunningTask]) -> None:
+        """Let tasks run on whose end could not be stored."""
+        returned = list(tasks)
+        self.add(returned)
+        self._returned += returned
+
+    def take_returned(self) -> list[RunningTask]:
+        """The tasks put back since the last call, whose deadlines nobody watches."""
+        returned, self._returned = self._returned, []
+        return returned
 
     def get(self, id_: int) -> RunningTask | None:
         """The task with this id, or ``None`` when none such runs."""

@@ -23,6 +23,7 @@ Send = Callable[[bytes], Awaitable[None]]
 
 _METHOD = "task_register_task"
 _FRAME_TASKS = 500
+_LABEL_LENGTH = 64
 _STOCK_BURST = 16
 _STOCK_PAUSE_S = 0.005
 
@@ -123,14 +124,21 @@ class Sessions:
     def name(self, agent_uuid: str, name: str | None = None) -> str:
         """The agent's name for labels; a ``name`` given is kept, else its UUID serves."""
         agent = self._known.setdefault(agent_uuid, KnownAgent(name or agent_uuid))
-        if name is not None:
+        if name is not None and agent.name != name:
             agent.name = name
+            self._take_name_from_others(agent_uuid, name)
         return agent.name
+
+    def _take_name_from_others(self, agent_uuid: str, name: str) -> None:
+        """A machine was replaced under its old name: the old one goes by its UUID."""
+        for uuid, agent in self._known.items():
+            if uuid != agent_uuid and agent.name == name:
+                agent.name = uuid
 
     def open(self, session: Session) -> None:
         """The agent is here; a session on another connection ends."""
         self.name(session.agent_uuid)
-        self._known[session.agent_uuid].version = session.client.client if session.client else "stock"
+        self._known[session.agent_uuid].version = _label(session.client.client) if session.client else "stock"
         previous = self._sessions.get(session.agent_uuid)
         self._sessions[session.agent_uuid] = session
         if previous is not None and previous.connection is not session.connection:
@@ -145,9 +153,15 @@ class Sessions:
             del self._sessions[session.agent_uuid]
             log.info("agent left", agent=self.name(session.agent_uuid), uuid=session.agent_uuid)
 
-    def seen(self, agent_uuid: str, now_ms: int, clock_ms: int) -> None:
-        """An upload of the agent came at ``now_ms``, stamped ``clock_ms`` by its own clock."""
+    def seen(self, agent_uuid: str, now_ms: int, clock_ms: int | None) -> None:
+        """An upload came at ``now_ms``, stamped ``clock_ms`` by the agent's clock; ``None``: too old to tell."""
         agent = self._known.get(agent_uuid)
         if agent is not None:
             agent.last_seen = now_ms / 1000
-            agent.clock_skew = (clock_ms - now_ms) / 1000
+            if clock_ms is not None:
+                agent.clock_skew = (clock_ms - now_ms) / 1000
+
+
+def _label(text: str) -> str:
+    """What an agent says of itself, fit for a label."""
+    return "".join(character for character in text[:_LABEL_LENGTH] if character.isprintable())

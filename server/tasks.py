@@ -181,8 +181,11 @@ class Tasks:
     async def _create(
         self, agent_uuid: str, task: Task, waiter: asyncio.Future[TaskResponse] | None = None
     ) -> RunningTask:
-        if self._sessions.get(agent_uuid) is None:
+        session = self._sessions.get(agent_uuid)
+        if session is None:
             raise AgentUnreachable(f"Error sending task event: Agent {agent_uuid} is not connected")
+        if session.room <= 0:
+            raise AgentUnreachable(f"Error sending task event: too many tasks wait for agent {agent_uuid}")
         limit_ms = _TERMINAL_MS if task.name == "web_shell" else _BY_HAND_MS
         series = await self._series.once(agent_uuid, task, limit_ms)
         [id_] = await self._ids.take(1)

@@ -163,14 +163,17 @@ class TaskMethods:
 
     async def _upload_many(self, calls: Sequence[UploadTaskResult]) -> list[Answer]:
         answers: list[Answer | None] = [None] * len(calls)
-        for token in dict.fromkeys(call.token for call in calls):
-            places = [place for place, call in enumerate(calls) if call.token == token]
+        places_of: dict[str, list[int]] = {}
+        for place, call in enumerate(calls):
+            places_of.setdefault(call.token, []).append(place)
+        for token, places in places_of.items():
             try:
                 self._auth.verify(token)
             except RpcError as e:
                 if isinstance(e, PermissionDenied):
                     e = PermissionDenied(e.message)
-                answers = [e if place in places else answer for place, answer in enumerate(answers)]
+                for place in places:
+                    answers[place] = e
                 continue
             ended = await self._results.upload([calls[p].task_response for p in places], self._may_write(token))
             for place, end in zip(places, ended, strict=True):

@@ -17,10 +17,10 @@ from typing import Any, TypeVar, assert_never
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, select, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from protocol.conditions import Condition
-from protocol.errors import StartError, StoreFailed
+from protocol.errors import ConfigError, StartError, StoreFailed
 from server.store import queries, tables
 from server.store.interface import (
     Change,
@@ -39,7 +39,7 @@ from server.store.interface import (
     TaskRow,
     TokenRow,
 )
-from server.store.migrations import migrate
+from server.store.migrations import MigrationFailed, migrate
 from server.store.statements import Bulk
 from server.store.tables import setting, task, task_result, token
 
@@ -74,7 +74,7 @@ async def open_sqlite(url: str) -> AsyncIterator["SqliteStore"]:
     Raises:
         StartError: the file cannot be opened, is no database of ours, or another server has it.
     """
-    path = Path(make_url(url).database or "")
+    path = _path(url)
     lock = _lock(path)
     try:
         store = SqliteStore(path)
@@ -87,9 +87,19 @@ async def open_sqlite(url: str) -> AsyncIterator["SqliteStore"]:
         os.close(lock)
 
 
+def _path(url: str) -> Path:
+    try:
+        database = make_url(url).database
+    except ArgumentError:
+        database = None
+    if not database:
+        raise ConfigError(f"--store: {url!r} names no file; want sqlite:///PATH")
+    return Path(database)
+
+
 def _lock(path: Path) -> int:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as e:
         raise StartError(f"{path}: {e.strerror}; choose another --state-dir or --store") from e
@@ -119,7 +129,7 @@ class SqliteStore:
 
         try:
             await asyncio.get_running_loop().run_in_executor(self._writer, run)
-        except SQLAlchemyError as e:
+        except (SQLAlchemyError, MigrationFailed) as e:
             reason = getattr(e, "orig", None) or e
             raise StartError(f"{self._path}: cannot be opened as a store: {reason}; choose another --store") from e
 
@@ -297,7 +307,9 @@ def _intern(connection: Connection, names: InternNames) -> Names:
 def _agent_number(connection: Connection, uuid: str, name: str | None) -> int:
     number = _number(connection, tables.agent, {"uuid": uuid})
     if name is not None:
-        connection.execute(update(tables.agent).where(tables.agent.c.id == number).values(name=name))
+        is_this = tables.agent.c.id == number
+        connection.execute(update(tables.agent).where(tables.agent.c.name == name, ~is_this).values(name=None))
+        connection.execute(update(tables.agent).where(is_this).values(name=name))
     return number
 
 

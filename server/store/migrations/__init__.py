@@ -4,7 +4,10 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError as MigrationFailed
 from sqlalchemy import Connection
+
+__all__ = ["MigrationFailed", "migrate"]
 
 
 def migrate(connection: Connection) -> None:
