@@ -22,6 +22,7 @@ from protocol.tasks.interface import Result
 log = structlog.get_logger()
 
 DEFAULT_LIMIT_S = 10.0
+LONGEST_LIMIT_MS = 86_400_000
 WAY_BACK_MS = 250
 NOT_ALLOWED = "Permission denied: Permission Denied: Task not allowed"
 
@@ -41,6 +42,7 @@ def running_limit_s(timeout_ms: int | None) -> float:
     """
     if timeout_ms is None:
         return DEFAULT_LIMIT_S
+    timeout_ms = min(timeout_ms, LONGEST_LIMIT_MS)
     return max(timeout_ms - WAY_BACK_MS, timeout_ms * 0.8) / 1000
 
 
@@ -140,7 +142,13 @@ class Worker:
     def _end(self, event: TaskEvent, started_at: int | None, ending: Ending, spool: Spool) -> None:
         identity = _Identity(event.task_id, event.task_token)
         result = Result(event.task.name, ending.payload) if isinstance(ending, Found) else None
-        spool.put(self._response(identity, started_at, ending, result), asyncio.get_running_loop().time())
+        now_s = asyncio.get_running_loop().time()
+        try:
+            spool.put(self._response(identity, started_at, ending, result), now_s)
+        except UnicodeEncodeError as e:
+            log.warning("result cannot be encoded", task_id=event.task_id, why=str(e))
+            failed = Failed(Reason.INTERNAL, "Other error: the result is no text that can be sent")
+            spool.put(self._response(identity, started_at, failed), now_s)
 
     def _response(
         self, identity: _Identity, started_at: int | None, ending: Ending, result: Result | None = None

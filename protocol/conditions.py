@@ -4,6 +4,7 @@ Query conditions: a closed union, ANDed by whoever queries.
 To add one: its struct, its line in the table, its name in ``Condition``; ``assert_never`` then points at each store.
 """
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from msgspec import Struct
@@ -104,6 +105,14 @@ def read_condition(text: Text) -> Condition:
         Unreadable: it is none.
     """
     return _tagged(text)[1]
+
+
+def newest_count(conditions: Sequence[Condition]) -> int | None:
+    """How many of the newest are asked for; ``None`` for the oldest. ``last`` beats limits, the last limit wins."""
+    if any(isinstance(condition, Last) for condition in conditions):
+        return 1
+    limits = [condition.count for condition in conditions if isinstance(condition, Limit)]
+    return limits[-1] if limits else None
 
 
 def condition_form(condition: Condition) -> object:

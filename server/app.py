@@ -166,26 +166,41 @@ def _make_state_dir(path: Path) -> None:
 async def _settle_root(auth: Auth, given: str | None, file: Path) -> Credential | None:
     """The root token: the one given, else the one there is, else a new one, which is answered."""
     if given is not None:
-        credential = _credential(given)
+        credential = _credential(given, "CRONPROBE_ROOT_TOKEN")
+        _keep(file, credential)
         if not auth.has_root(credential):
             await auth.set_root(credential)
-        _keep(file, credential)
         return None
     if auth.has_root():
         return None
+    kept = _kept(file)
+    if kept is not None:  # the store is new, the directory is not: callers keep their token
+        await auth.set_root(kept)
+        return None
     credential = make_credential()
-    await auth.set_root(credential)
     _keep(file, credential)
+    await auth.set_root(credential)
     return credential
 
 
-def _credential(text: str) -> Credential:
+def _kept(file: Path) -> Credential | None:
+    """The token that the file has; ``None`` when there is no file."""
+    if not file.exists():
+        return None
+    try:
+        text = file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as e:
+        raise StartError(f"{file}: cannot be read: {e}; correct or remove it") from e
+    return _credential(text, str(file))
+
+
+def _credential(text: str, where: str) -> Credential:
     try:
         kind, key, secret = split_credential(text.strip())
     except CredentialMalformed:
         kind, key, secret = "", "", ""
     if kind != "key" or not key or len(secret) < 16:
-        raise ConfigError("CRONPROBE_ROOT_TOKEN: want key:secret with a secret of at least 16 characters")
+        raise ConfigError(f"{where}: want key:secret with a secret of at least 16 characters")
     return Credential(key, secret)
 
 

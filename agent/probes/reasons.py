@@ -53,5 +53,6 @@ def http_reason(error: Exception) -> Reason:
 
 
 def text_of(error: BaseException) -> str:
-    """The error's text, or its kind when it has none."""
-    return str(error) or type(error).__name__
+    """The error's text, or its kind when it has none; what a target sent may not be encodable as it is."""
+    text = str(error) or type(error).__name__
+    return text.encode(errors="replace").decode()

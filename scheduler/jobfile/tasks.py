@@ -11,11 +11,14 @@ from msgspec import Raw, Struct
 
 from protocol.errors import Unreadable
 from protocol.tasks import TASK_TYPES, read_task
+from protocol.tasks.http_request import HttpRequest
 from protocol.tasks.interface import Task
 from scheduler.jobfile.mistakes import Mistaken, Mistakes, advice
 from scheduler.jobfile.tree import Mapping, Node, Scalar, Sequence
 from scheduler.jobfile.values import is_string, not_a_string, shown, string
 
+_HOST_PORT = re.compile(r"(\[[^\]]+\]|[^:\s/]+):[0-9]{1,5}")
+_HTTP = ("http://", "https://")
 _JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 # msgspec ends a complaint about an inner value with its path, and has [...] for any value of a map.
 _WHERE = re.compile(r" - at `\$(?P<steps>.*)`$")
@@ -36,7 +39,31 @@ def task(node: Node, mistakes: Mistakes) -> Task:
     refusal = TASK_TYPES[name].refuse(found.payload)
     if refusal is not None:
         raise payload.wrong(f"{refusal}; correct it")
+    hopeless = _hopeless(found)
+    if hopeless is not None:
+        raise payload.wrong(hopeless)
     return found
+
+
+def _hopeless(task: Task) -> str | None:
+    """
+    Why no agent can ever reach the target, ``None`` when one might.
+
+    The protocol lets such tasks pass, and the target would be blamed for them.
+    """
+    match task:
+        case Task("ping", target) if not target.strip() or "/" in target:
+            return f"found '{target}'; want a host name or an IP address"
+        case Task("tcp_ping", target) if not _is_host_port(target):
+            return f"found '{target}'; want host:port or [IPv6]:port"
+        case Task("http_ping", url) | Task("http_request", HttpRequest(url=url)) if not url.startswith(_HTTP):
+            return f"found '{url}'; want a URL with http:// or https://"
+        case _:
+            return None
+
+
+def _is_host_port(target: str) -> bool:
+    return _HOST_PORT.fullmatch(target) is not None and 0 < int(target.rpartition(":")[2]) < 65536
 
 
 def _variant(node: Node) -> tuple[str, Node]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from protocol.conditions import Condition, OfAgent, OfType
+from protocol.conditions import Condition, OfAgent, OfType, newest_count
 from protocol.errors import CredentialMalformed, InternalFailure, PermissionDenied, RpcError
 from protocol.events import response_text
 from protocol.methods import (
@@ -49,6 +49,7 @@ _UNTYPED = (
     "version",
     "dns",
 )
+_DELETED_AT_ONCE = 5_000
 _DENIED = "Permission Denied: "
 
 
@@ -204,10 +205,20 @@ class TaskMethods:
 
     async def _delete(self, params: DeleteTask, _exchange: Exchange) -> bytes:
         self._check_conditions(params.token, params.conditions, "delete")
-        deleted, were_running = await self._writer.write(DeleteTasks(params.conditions))
-        for id_ in were_running:
-            self._running.take(id_)
+        deleted = await self._delete_in_parts(params.conditions)
         return json_text({"success": True, "deleted": deleted, "condition_count": len(params.conditions)})
+
+    async def _delete_in_parts(self, conditions: Sequence[Condition]) -> int:
+        """How many rows were deleted: in parts, between which others write."""
+        total = 0
+        while True:
+            deleted: int
+            deleted, were_running = await self._writer.write(DeleteTasks(conditions, _DELETED_AT_ONCE))
+            for id_ in were_running:
+                self._running.take(id_)
+            total += deleted
+            if deleted < _DELETED_AT_ONCE or newest_count(conditions) is not None:
+                return total
 
     def _check_conditions(self, token: str, conditions: Sequence[Condition], operation: str) -> None:
         """These two methods alone repeat their error as a JSON string in ``data``."""

@@ -76,9 +76,12 @@ class ReplaceLate(Struct, frozen=True):
 
 
 class DeleteTasks(Struct, frozen=True):
-    """Delete what matches. Answers (rows deleted, ids of those that were running)."""
+    """
+    Delete what matches, at most ``most`` rows. Answers (rows deleted, ids of those that were running).
+    """
 
     conditions: Sequence[Condition]
+    most: int
 
 
 class JobName(NamedTuple):

@@ -21,6 +21,7 @@ from protocol.conditions import (
     OfType,
     Succeeded,
     TaskId,
+    newest_count,
 )
 from protocol.outcomes import Reason
 from protocol.tasks import TASK_TYPES
@@ -83,14 +84,6 @@ def select_running() -> Select[Any]:
         .outerjoin(task_result, task_result.c.task_id == task.c.id)
     )
     return select(*_COLUMNS).select_from(tables).where(task.c.finished_ms.is_(None))
-
-
-def newest_count(conditions: Sequence[Condition]) -> int | None:
-    """How many of the newest are asked for; ``None`` for the oldest. ``last`` beats limits, the last limit wins."""
-    if any(isinstance(condition, Last) for condition in conditions):
-        return 1
-    limits = [condition.count for condition in conditions if isinstance(condition, Limit)]
-    return limits[-1] if limits else None
 
 
 def most(conditions: Sequence[Condition]) -> int:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, func, i
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from protocol.conditions import Condition
+from protocol.conditions import Condition, newest_count
 from protocol.errors import ConfigError, StartError, StoreFailed
 from server.store import queries, tables
 from server.store.interface import (
@@ -233,8 +233,8 @@ def _apply(connection: Connection, change: Change) -> object:
             return _apply_group(connection, FinishTasks, [change])[0]
         case ReplaceLate(row, result):
             return _replace_late(connection, row, result)
-        case DeleteTasks(conditions):
-            return _delete(connection, conditions)
+        case DeleteTasks(conditions, most):
+            return _delete(connection, conditions, most)
         case InternNames():
             return _intern(connection, change)
         case PutToken(row):
@@ -279,19 +279,17 @@ def _replace_late(connection: Connection, row: FinishRow, result: ResultRow | No
     return replaced.rowcount > 0
 
 
-def _delete(connection: Connection, conditions: Sequence[Condition]) -> tuple[int, list[int]]:
-    if queries.newest_count(conditions) is None:
-        ids = select(task.c.id).where(queries.matching(conditions))
+def _delete(connection: Connection, conditions: Sequence[Condition], most: int) -> tuple[int, list[int]]:
+    if newest_count(conditions) is None:
+        ids = select(task.c.id).where(queries.matching(conditions)).limit(most)
     else:
         chosen = queries.chosen_ids(conditions)
         newest = select(chosen.c.id).order_by(chosen.c.half)
         ids = select(newest.limit(queries.most(conditions)).subquery())
     doomed = [row[0] for row in connection.execute(ids)]
     running = [row[0] for row in connection.execute(select(task.c.id).where(task.c.finished_ms.is_(None)))]
-    for start in range(0, len(doomed), queries.MOST_ROWS):
-        part = doomed[start : start + queries.MOST_ROWS]
-        connection.execute(delete(task).where(task.c.id.in_(part)))
-        connection.execute(delete(task_result).where(task_result.c.task_id.in_(part)))
+    connection.execute(delete(task).where(task.c.id.in_(doomed)))
+    connection.execute(delete(task_result).where(task_result.c.task_id.in_(doomed)))
     return len(doomed), sorted(set(running) & set(doomed))
 
 

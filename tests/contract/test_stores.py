@@ -53,7 +53,7 @@ async def test_reserved_ids_never_repeat_when_rows_are_deleted(kind: str, tmp_pa
         known = await names(store)
         first = await write(store, ReserveIds(1))
         await write(store, InsertTasks([task_row(first, known)]))
-        await write(store, DeleteTasks(()))
+        await write(store, DeleteTasks((), 10_000))
         assert await write(store, ReserveIds(1)) == first + 1
 
 
@@ -181,7 +181,7 @@ async def test_deleting_tells_which_rows_were_running(kind: str, tmp_path: Path)
         edge = known.jobs[JOBS[2]]
         await write(store, InsertTasks([task_row(id_, known, job_id=edge if id_ < 4 else None) for id_ in range(1, 7)]))
         await write(store, FinishTasks([finish_row(1), finish_row(5)], [ResultRow(1, "gone", None, None)]))
-        assert await write(store, DeleteTasks([FromCron("edge")])) == (3, [2, 3])
+        assert await write(store, DeleteTasks([FromCron("edge")], 10_000)) == (3, [2, 3])
         assert [row.id for row in await store.select([Limit(9)])] == [5, 6, 4]
         await write(store, InsertTasks([task_row(1, known)]))
         [row] = await store.select([TaskId(1)])
@@ -194,12 +194,12 @@ async def test_deleting_with_a_limit_takes_the_newest(kind: str, tmp_path: Path)
         known = await names(store)
         await write(store, InsertTasks([task_row(id_, known) for id_ in range(1, 7)]))
         await write(store, FinishTasks([finish_row(id_, finished_ms=100 - id_) for id_ in (1, 2, 3, 4)]))
-        assert await write(store, DeleteTasks([Limit(2)])) == (2, [])
-        assert await write(store, DeleteTasks([Limit(2), Last()])) == (1, [])
+        assert await write(store, DeleteTasks([Limit(2)], 10_000)) == (2, [])
+        assert await write(store, DeleteTasks([Limit(2), Last()], 10_000)) == (1, [])
         assert [row.id for row in await store.select([Limit(9)])] == [4, 6, 5]
-        assert await write(store, DeleteTasks([Succeeded(None), Limit(1)])) == (1, [6])
-        assert await write(store, DeleteTasks([Limit(0)])) == (0, [])
-        assert await write(store, DeleteTasks(())) == (2, [5])
+        assert await write(store, DeleteTasks([Succeeded(None), Limit(1)], 10_000)) == (1, [6])
+        assert await write(store, DeleteTasks([Limit(0)], 10_000)) == (0, [])
+        assert await write(store, DeleteTasks((), 10_000)) == (2, [5])
 
 
 @every_store
