@@ -6,6 +6,7 @@ To add a verb: its file with a function of its name, its line in ``VERBS``, its 
 
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -52,16 +53,27 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"cronprobe {version('cronprobe')}")  # noqa: T201
+        raise typer.Exit
+
+
 @app.callback()
 def cronprobe(
     log_level: Annotated[logs.Level, typer.Option(envvar="CRONPROBE_LOG_LEVEL")] = logs.Level.INFO,
     log_format: Annotated[logs.Format, typer.Option(envvar="CRONPROBE_LOG_FORMAT")] = logs.Format.LOGFMT,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """
     Probes declared in YAML, fired on cron schedules from agents anywhere, every result kept and shown to Prometheus.
 
-    Start with `cronprobe up jobs.example.yaml`. Every flag has a twin in the environment: `--state-dir` is also
-    `CRONPROBE_STATE_DIR`. Exit codes: 0 fine, 1 it ran and something failed, 2 a file or the call is wrong.
+    Start with `cronprobe up jobs.example.yaml`. Flags for addresses, directories and tokens have twins in the
+    environment: `--state-dir` is also `CRONPROBE_STATE_DIR`.
+
+    Exit codes: 0 fine, 1 it ran and something failed, 2 a file or the call is wrong.
     """
     logs.configure(log_level, log_format)
 

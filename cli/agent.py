@@ -4,11 +4,14 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from agent.app import open_agent
 from agent.config import Config, load
 from cli.lifetime import live
+
+log = structlog.get_logger()
 
 
 def agent(
@@ -24,6 +27,7 @@ def agent(
     Example of a file: `docs/agent.example.toml`
     """
     settings = load(config)
+    log.info("agent starts", uuid=settings.agent_uuid, servers=len(settings.servers))
     live(lambda stop: work(settings, stop))
 
 

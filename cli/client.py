@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import socket
+import ssl
 from typing import Any
 
 import aiohttp
 import msgspec
 from msgspec import Struct
 
-from protocol.errors import Error
+from protocol.errors import ConfigError, Error
 from protocol.jsonrpc import call
 
 _CONNECT_S = 5
@@ -51,6 +53,8 @@ class Client(Struct, frozen=True):
             ServerUnreachable: no answer.
             CallRefused: an error for an answer.
         """
+        if not self.url.startswith(("http://", "https://")):
+            raise ConfigError(f"--server: {self.url!r} is no address; want http://host:port or https://host:port")
         body = call(1, method, msgspec.json.encode({"token": self.token, **params}))
         return asyncio.run(self._post(method, body, timeout_s))
 
@@ -66,7 +70,9 @@ class Client(Struct, frozen=True):
         except TimeoutError as e:
             raise ServerUnreachable(f"{self.url}: no answer within {timeout_s:g} s; is the server busy?") from e
         except aiohttp.ClientConnectorError as e:
-            why = os.strerror(e.os_error.errno) if e.os_error.errno else str(e.os_error)
+            number = e.os_error.errno or 0
+            is_plain = number > 0 and not isinstance(e.os_error, socket.gaierror | ssl.SSLError)
+            why = os.strerror(number) if is_plain else e.os_error.strerror or str(e.os_error)
             raise ServerUnreachable(f"{self.url}: {why}; is a cronprobe server running there? See --server") from e
         except (aiohttp.ClientError, ValueError) as e:
             raise ServerUnreachable(f"{self.url}: {e}; is a cronprobe server running there? See --server") from e

@@ -1,5 +1,6 @@
 """``cronprobe create``: one task now, and its result."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -8,9 +9,16 @@ import typer
 from cli.agents import agent_uuid
 from cli.client import Client
 from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
-from cli.screen import console
+from cli.screen import console, printable
 from protocol.errors import ConfigError, Unreadable
 from protocol.tasks import TASK_TYPES, read_task
+
+
+class ResultOutput(StrEnum):
+    """The form of one result."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def create(
@@ -26,7 +34,7 @@ def create(
     body: Annotated[str | None, typer.Option(help="http_request: the body.")] = None,
     ip: Annotated[str | None, typer.Option(help="http_request: 'ipv4 auto', 'ipv6 auto' or an address.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds to wait for the result.")] = 30,
-    output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
+    output: Annotated[ResultOutput, typer.Option("--output", "-o")] = ResultOutput.TEXT,
     server: ServerUrl = DEFAULT_SERVER,
     token_file: TokenFile = None,
     token: TokenText = None,
@@ -47,12 +55,12 @@ def create(
     }
     reply = client.call("task_create_task_blocking", params, timeout_s=timeout + 5)
     response = msgspec.json.decode(reply)
-    if output == "json":
+    if output is ResultOutput.JSON:
         console.out(reply.decode(), highlight=False)
     elif response["success"]:
         _print_result(response["task_event_result"])
     else:
-        console.out(response["error_message"] or "failed", highlight=False)
+        console.out(printable(response["error_message"] or "failed"), highlight=False)
     raise typer.Exit(0 if response["success"] else 1)
 
 

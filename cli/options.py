@@ -50,7 +50,7 @@ DEFAULT_SERVER = "http://127.0.0.1:2211"
 DEFAULT_STATE_DIR = Path("cronprobe-state")
 
 
-def split_listen(text: str) -> tuple[str, int]:
+def split_listen(text: str, flag: str = "--listen") -> tuple[str, int]:
     """
     HOST:PORT, or [IPv6]:PORT, as its two parts.
 
@@ -58,9 +58,14 @@ def split_listen(text: str) -> tuple[str, int]:
         ConfigError: it is none.
     """
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(f"--listen: {text!r} is no address; want HOST:PORT, such as {DEFAULT_LISTEN}")
+    if not colon or not host.strip("[]") or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"{flag}: {text!r} is no address; want HOST:PORT, such as {DEFAULT_LISTEN}")
     return host.strip("[]"), int(port)
+
+
+def join_listen(host: str, port: int) -> str:
+    """The address as it stands in a URL: an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def find_token(file: Path | None, text: str | None, state_dir: Path) -> str:
@@ -74,6 +79,8 @@ def find_token(file: Path | None, text: str | None, state_dir: Path) -> str:
         return text.strip()
     path = file or state_dir / "root-token"
     try:
-        return path.read_text().strip()
+        return path.read_text(encoding="ascii").strip()
     except OSError as e:
         raise ConfigError(f"{path}: {e.strerror}; give --token-file, or --state-dir where the server keeps it") from e
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path}: found no token; want a file with key:secret") from e

@@ -14,8 +14,9 @@ from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, 
 from cli.screen import Output, console, show
 from protocol.errors import ConfigError
 
+_LONGEST_MS = 1e12
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_COLUMNS = ("time (UTC)", "cron_source", "agent", "type", "outcome", "reason", "ms", "message")
+_COLUMNS = ("due (UTC)", "finished (UTC)", "cron_source", "agent", "type", "outcome", "reason", "ms", "message")
 
 
 def query(
@@ -63,18 +64,12 @@ def query(
 
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
-    finished = row["timestamp"]
     task = row["task_event_type"]
     type_name = task if isinstance(task, str) else next(iter(task))
-    result = row["task_event_result"] or {}
-    found = result.get(type_name)
-    milliseconds = found if isinstance(found, float | int) and not isinstance(found, bool) else None
-    if milliseconds is None and row["detail"]:
-        milliseconds = row["detail"].get("duration_ms")
+    milliseconds = _milliseconds(row, type_name)
     return (
-        None
-        if finished is None
-        else datetime.fromtimestamp(finished / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+        _time(row["scheduled_at"]),
+        _time(row["timestamp"]),
         row["cron_source"],
         row["agent_name"] or row["uuid"],
         type_name,
@@ -83,6 +78,23 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
         None if milliseconds is None else f"{milliseconds:.3f}",
         row["error_message"],
     )
+
+
+def _milliseconds(row: dict[str, Any], type_name: str) -> float | None:
+    """What the agent measured; it may have said anything."""
+    for found in ((row["task_event_result"] or {}).get(type_name), (row["detail"] or {}).get("duration_ms")):
+        if isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < _LONGEST_MS:
+            return float(found)
+    return None
+
+
+def _time(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError, OSError):
+        return str(milliseconds)
 
 
 def _since_ms(text: str) -> int:

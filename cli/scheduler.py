@@ -58,7 +58,7 @@ async def fire(jobs: JobFile, url: str, token: str, metrics_listen: str | None, 
 
 
 def _serve_metrics(listen: str, registry: CollectorRegistry) -> None:
-    host, port = split_listen(listen)
+    host, port = split_listen(listen, "--metrics-listen")
     try:
         start_http_server(port, host, registry)
     except OSError as e:

@@ -3,9 +3,19 @@
 import asyncio
 
 from prometheus_client import CollectorRegistry
+from rich.markup import escape
 
 from cli.lifetime import live
-from cli.options import DEFAULT_LISTEN, DEFAULT_STATE_DIR, Listen, RootToken, StateDir, StoreUrl, split_listen
+from cli.options import (
+    DEFAULT_LISTEN,
+    DEFAULT_STATE_DIR,
+    Listen,
+    RootToken,
+    StateDir,
+    StoreUrl,
+    join_listen,
+    split_listen,
+)
 from cli.screen import console
 from server.app import Server, open_server
 from server.config import Config
@@ -42,7 +52,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
 
 def announce_server(server: Server, config: Config) -> None:
     """Say where things are; the root token only when it is new."""
-    base = f"http://{config.host}:{server.port}"
+    base = f"http://{join_listen(config.host, server.port)}"
     lines = [
         ("server", f"{base}   (UUID {server.uuid})"),
         ("metrics", f"{base}/metrics"),
@@ -52,4 +62,4 @@ def announce_server(server: Server, config: Config) -> None:
     if server.new_root_token is not None:
         lines.append(("", f"{server.new_root_token}   shown this once"))
     for name, text in lines:
-        console.print(f"[bold]{name:8}[/bold] {text}", markup=True)
+        console.print(f"[bold]{name:8}[/bold] {escape(text)}")

@@ -110,8 +110,9 @@ def revoke(
 ) -> None:
     """Delete a token: it stops working at once."""
     client = Client(server, find_token(token_file, token, state_dir))
-    client.call("token_delete", {"target_token": key})
-    console.out(f"revoked {key}", highlight=False)
+    name = key.partition(":")[0]
+    client.call("token_delete", {"target_token": name})
+    console.out(f"revoked {name}", highlight=False)
 
 
 def _cells(token: dict[str, Any]) -> tuple[object, ...]:
@@ -126,4 +127,7 @@ def _time_ms(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError as e:
         raise ConfigError(f"--expires: {text!r} is no time; want 2026-01-31T12:00:00Z") from e
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment <= datetime.now(UTC):
+        raise ConfigError(f"--expires: {text!r} is past; want a time to come")
+    return int(moment.timestamp() * 1000)

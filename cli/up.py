@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import queue
+import threading
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -18,11 +21,11 @@ from agent.app import open_agent
 from agent.config import Config as AgentConfig
 from agent.config import ServerConfig
 from cli.lifetime import live
-from cli.options import DEFAULT_LISTEN, DEFAULT_STATE_DIR, Files, Listen, RootToken, StateDir, StoreUrl
-from cli.screen import console
+from cli.options import DEFAULT_LISTEN, DEFAULT_STATE_DIR, Files, Listen, RootToken, StateDir, StoreUrl, join_listen
+from cli.screen import console, printable
 from cli.server import announce_server, server_config
 from cli.token import agent_limits
-from protocol.errors import RpcError, StoreFailed
+from protocol.errors import ConfigError, RpcError, StoreFailed
 from protocol.methods import Created, NewTask, read_token_creation
 from scheduler.app import open_scheduler
 from scheduler.jobfile import load
@@ -35,6 +38,8 @@ from server.tasks import Tasks
 
 _LOCAL_TYPES = ("ping", "tcp_ping", "http_ping", "http_request")
 _LINES_A_SECOND = 50
+_LINES_WAITING = 500
+_USUAL_NAME = "local"
 
 
 def up(
@@ -45,7 +50,7 @@ def up(
     root_token: RootToken = None,
     agent: Annotated[
         str, typer.Option(envvar="CRONPROBE_AGENT", help="Run the agent that the files give this name.", metavar="NAME")
-    ] = "local",
+    ] = _USUAL_NAME,
     no_agent: Annotated[bool, typer.Option("--no-agent", help="Run no agent here.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line per result.")] = False,
 ) -> None:
@@ -55,6 +60,9 @@ def up(
     Example: `cronprobe up jobs.example.yaml`
     """
     jobs = load(files)
+    if agent not in jobs.agents and agent != _USUAL_NAME and not no_agent:
+        known = ", ".join(jobs.agents) or "none"
+        raise ConfigError(f"--agent: the job files name no agent {agent!r}; they name: {known}")
     config = server_config(listen, store, state_dir, root_token)
     local = None if no_agent else agent
     live(lambda stop: run(jobs, config, local, stop, quiet=quiet))
@@ -71,7 +79,7 @@ async def run(jobs: JobFile, config: Config, local: str | None, stop: asyncio.Ev
         here = jobs.agents.get(local) if local is not None else None
         if here is not None:
             await stack.enter_async_context(_local_agent(server, config, here.uuid))
-            console.print(f"[bold]agent[/bold]    {local}   (UUID {here.uuid})")
+            console.print(f"[bold]agent[/bold]    {escape(str(local))}   (UUID {here.uuid})")
         elif local is not None:
             console.print(f"[bold]agent[/bold]    none here: the job files name no agent {local!r}")
         await stack.enter_async_context(open_scheduler(jobs, InProcess(server.tasks), registry=registry))
@@ -92,44 +100,56 @@ class InProcess(Struct, frozen=True):
 
 
 class Lines:
-    """Prints stored results, at most so many a second that a person could still see them pass."""
+    """
+    Prints stored results, at most so many a second that a person could still see them pass.
+
+    On a thread of its own: a terminal that is stopped, or a pipe that nobody reads, must not stop the server.
+    """
 
     def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._second = 0
-        self._printed = 0
+        self._taken = 0
+        threading.Thread(target=self._print, name="result lines", daemon=True).start()
 
     def __call__(self, finished: Sequence[Finished]) -> None:
-        second = finished[0].finished_ms // 1000
+        second = int(time.monotonic())
         if second != self._second:
-            self._second, self._printed = second, 0
-        for run in finished[: _LINES_A_SECOND - self._printed]:
-            console.print(result_line(run))
-            self._printed += 1
+            self._second, self._taken = second, 0
+        room = min(_LINES_A_SECOND - self._taken, _LINES_WAITING - self._queue.qsize())
+        for run in finished[: max(0, room)]:
+            self._queue.put(result_line(run))
+            self._taken += 1
+
+    def _print(self) -> None:
+        while True:
+            console.print(self._queue.get())
 
 
 def result_line(run: Finished) -> str:
-    """One stored result, as ``up`` prints it."""
+    """One stored result as rich markup; what came from outside is escaped."""
     series = run.task.series
-    time = datetime.fromtimestamp((run.task.scheduled_ms or run.finished_ms) / 1000, UTC).strftime("%H:%M:%S")
     label = series.stats.labels if series.stats else None
-    name = f"{series.cron_source or '(by hand)':20} {label.agent if label else series.agent_uuid:10}"
+    job, agent = series.cron_source or "(by hand)", label.agent if label else series.agent_uuid
+    name = escape(printable(f"{job:20} {agent:10} {series.type_name:13}"))
+    due = datetime.fromtimestamp((run.task.scheduled_ms or run.task.created_ms) / 1000, UTC).strftime("%H:%M:%S")
     if run.reason is None:
         latency = "" if run.latency_ms is None else f"{run.latency_ms:.2f} ms"
-        return f"{time} {name} {series.type_name:13} [green]ok[/green]      {latency}"
+        return f"{due} {name} [green]ok[/green]      {latency}"
     colour = "red" if run.reason.outcome == "failed" else "yellow"
-    message = escape("" if run.response is None else run.response.error_message or "")
-    outcome = f"[{colour}]{run.reason.outcome:7}[/{colour}]"
-    return f"{time} {name} {series.type_name:13} {outcome} {run.reason.word}  {message}"
+    message = "" if run.response is None else run.response.error_message or ""
+    return f"{due} {name} [{colour}]{run.reason.outcome:7}[/{colour}] {run.reason.word}  {escape(printable(message))}"
 
 
 @asynccontextmanager
 async def _local_agent(server: Server, config: Config, uuid: str) -> AsyncIterator[None]:
-    host = "127.0.0.1" if config.host in ("0.0.0.0", "::") else config.host  # noqa: S104 compared, not bound
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 compared, not bound
+    address = join_listen(anywhere.get(config.host, config.host), server.port)
     here = ServerConfig(
         name="here",
         server_uuid=server.uuid,
         token=await _agent_token(server, config.state_dir / "local-agent-token", uuid),
-        ws_url=f"ws://{host}:{server.port}/",
+        ws_url=f"ws://{address}/",
         allow_task=True,
         allow_task_type=_LOCAL_TYPES,
     )
