@@ -4,7 +4,7 @@ THE SEAM between scheduler and task server, and its form for a server in another
 A server in the same process is handed in as it is. Nothing here retries: the runner does.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -20,6 +20,8 @@ from protocol.reading import MALFORMED
 from protocol.urls import public_part
 
 LARGEST_CALL = 5_000
+LARGEST_CALL_BYTES = 8 * 1024 * 1024
+_REST_OF_TASK_BYTES = 1_024
 TIMEOUT_S = 10.0
 
 
@@ -74,8 +76,8 @@ class RpcTaskServer:
     async def create_tasks(self, batch: Sequence[NewTask]) -> list[Created]:
         """See ``TaskServer``."""
         created: list[Created] = []
-        for start in range(0, len(batch), LARGEST_CALL):
-            created += await self._create(batch[start : start + LARGEST_CALL])
+        for part in _parts(batch):
+            created += await self._create(part)
         return created
 
     async def _create(self, tasks: Sequence[NewTask]) -> list[Created]:
@@ -101,6 +103,21 @@ class RpcTaskServer:
             return _read_reply(text)
         except MALFORMED as e:
             raise TaskServerAway(f"{self._where}: no JSON-RPC reply: {e}; is it a cronprobe server?") from e
+
+
+def _parts(batch: Sequence[NewTask]) -> Iterator[list[NewTask]]:
+    """The batch in calls that the server takes: not too many tasks, and not too many bytes."""
+    part: list[NewTask] = []
+    size = 0
+    for task in batch:
+        cost = len(bytes(task.task_type)) + _REST_OF_TASK_BYTES
+        if part and (len(part) == LARGEST_CALL or size + cost > LARGEST_CALL_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(task)
+        size += cost
+    if part:
+        yield part
 
 
 @asynccontextmanager

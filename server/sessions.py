@@ -123,7 +123,7 @@ class Sessions:
 
     def name(self, agent_uuid: str, name: str | None = None) -> str:
         """The agent's name for labels; a ``name`` given is kept, else its UUID serves."""
-        agent = self._known.setdefault(agent_uuid, KnownAgent(name or agent_uuid))
+        agent = self._known.setdefault(agent_uuid, KnownAgent(agent_uuid))
         if name is not None and agent.name != name:
             agent.name = name
             self._take_name_from_others(agent_uuid, name)

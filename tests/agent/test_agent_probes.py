@@ -360,3 +360,11 @@ async def test_http_request_names_a_header_that_cannot_be_sent() -> None:
     assert isinstance(ending, Failed)
     assert ending.message.startswith("Other error: Other error: HTTP request failed: ")
     assert target.requests == []
+
+
+async def test_a_target_that_sends_bytes_that_are_no_text_fails_in_words_that_can_be_sent() -> None:
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: http://a\xffb/\r\nContent-Length: 0\r\n\r\n"
+    async with open_target(redirect) as target:
+        ending = await probe("http_request", request(target.url()))
+    assert isinstance(ending, Failed)
+    assert ending.message.encode()
