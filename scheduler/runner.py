@@ -131,7 +131,7 @@ class Runner:
             self._waiting.put_back(beats)
             raise
         except Exception as e:  # noqa: BLE001 (a door: logged there, and tried again)
-            self._failed(e)
+            self._failed(e, waiting=len(self._waiting) + len(beats))
             return False
         self._answered(beats, answered)
         return True
@@ -142,7 +142,7 @@ class Runner:
                 await self._stopping.wait()
         return self._stopping.is_set()
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, *, waiting: int) -> None:
         """Nothing is lost yet: log the first failure and then one a minute."""
         self._failures += 1
         if self._failures > 1 and self._clock() - self._failure_logged < LOG_EVERY_S:
@@ -150,10 +150,10 @@ class Runner:
         self._failure_logged = self._clock()
         match error:
             case TaskServerRefused():
-                _log.error("task server refuses", why=str(error), beats_waiting=len(self._waiting))
+                _log.error("task server refuses", why=str(error), beats_waiting=waiting)
             case Error() | OSError():
                 why = str(error) or type(error).__name__
-                _log.warning("task server away", why=why, beats_waiting=len(self._waiting))
+                _log.warning("task server away", why=why, beats_waiting=waiting)
             case _:
                 _log.error("task server failed", exc_info=error)
 
