@@ -181,7 +181,7 @@ class Results:
         for listener in self._listeners:
             try:
                 listener(finished)
-            except Exception:
+            except Exception:  # a door: what is stored stays stored, whatever a listener does with it
                 log.exception("listener failed")
 
     async def _upload_late(self, response: TaskResponse, may_write: MayWrite) -> None:
