@@ -16,7 +16,7 @@ from agent.connection import Connection
 from agent.probes import open_probes
 from agent.spool import Spool
 from agent.worker import Worker
-from protocol.methods import ClientInfo
+from protocol.methods.task import ClientInfo
 
 STOP_GRACE_S = 0.3
 

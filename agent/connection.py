@@ -23,7 +23,7 @@ from agent.spool import Spool
 from agent.worker import Worker
 from protocol import jsonrpc
 from protocol.errors import Error, Unreadable
-from protocol.methods import ClientInfo
+from protocol.methods.task import ClientInfo
 from protocol.reading import U64_MAX, normal_uuid, string
 
 log = structlog.get_logger()

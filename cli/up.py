@@ -26,7 +26,8 @@ from cli.screen import console, printable
 from cli.server import announce_server, server_config
 from cli.token import agent_limits
 from protocol.errors import ConfigError, RpcError, StoreFailed
-from protocol.methods import Created, NewTask, read_token_creation
+from protocol.methods.task import Created, NewTask
+from protocol.methods.token import read_token_creation
 from scheduler.app import open_scheduler
 from scheduler.jobfile import load
 from scheduler.jobs import JobFile

@@ -14,7 +14,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from protocol.errors import Error
-from protocol.methods import Created, NewTask
+from protocol.methods.task import Created, NewTask
 from scheduler.jobs import Job
 from scheduler.metrics import Metrics
 from scheduler.schedule import Schedule

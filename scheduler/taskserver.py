@@ -15,7 +15,7 @@ from yarl import URL
 
 from protocol import jsonrpc
 from protocol.errors import ConfigError, Error
-from protocol.methods import Created, NewTask
+from protocol.methods.task import Created, NewTask
 from protocol.reading import MALFORMED
 from protocol.urls import public_part
 

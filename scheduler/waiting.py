@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from msgspec import Struct
 
-from protocol.methods import NewTask
+from protocol.methods.task import NewTask
 
 MAX_TASKS = 200_000
 MAX_AGE_S = 15 * 60.0

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from protocol.errors import CredentialMalformed, PermissionDenied
-from protocol.methods import TokenCreation
+from protocol.methods.token import TokenCreation
 from protocol.permissions import Limit, Permission, Scope, allows, limit_form, read_limit
 from protocol.reading import elements
 from server.store.interface import DeleteToken, PutToken, TokenRow

@@ -16,7 +16,7 @@ import structlog
 from protocol import jsonrpc
 from protocol.errors import InternalFailure, MethodNotFound, RpcError, Unreadable
 from protocol.jsonrpc import Call, Message, Refused
-from protocol.methods import read_params
+from protocol.params import read_params
 from server.methods.interface import Answer, Exchange, Method
 from server.metrics.own import OwnMetrics
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Raw, Struct
 
 from protocol.errors import InvalidInput, InvalidParams, RpcError, Unreadable
-from protocol.methods import NewTask
+from protocol.methods.task import NewTask
 from protocol.reading import normal_uuid
 from protocol.tasks import TASK_TYPES, read_task, wire_text
 from protocol.tasks.interface import Task

@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from protocol.jsonrpc import batch, notification
-from protocol.methods import ClientInfo
+from protocol.methods.task import ClientInfo
 from server.metrics.own import OwnMetrics
 from server.running import RunningTask
 

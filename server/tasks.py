@@ -12,7 +12,7 @@ import structlog
 
 from protocol.errors import AgentUnreachable, InvalidInput, OtherFailure, RpcError, StoreFailed
 from protocol.events import TaskResponse
-from protocol.methods import Created, NewTask
+from protocol.methods.task import Created, NewTask
 from protocol.outcomes import Reason
 from protocol.tasks.interface import Task
 from server.deadlines import Deadlines

@@ -1,7 +1,7 @@
 """
 The methods by namespace, one file each, and the one table of them.
 
-To add a method: its parameters in ``protocol/methods.py``, its row in its namespace's file.
+To add a method: its parameters in ``protocol/methods/``, its row in its namespace's file.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """``agent_*``: who is there; and a stock agent's monitoring reports, authorised and not kept."""
 
 from protocol.errors import PermissionDenied
-from protocol.methods import ListAgents, Report, ReportDynamic, ReportStatic, ReportSummary
+from protocol.methods.agent import ListAgents, Report, ReportDynamic, ReportStatic, ReportSummary
 from protocol.permissions import GLOBAL, Permission
 from server.agents import Agents
 from server.auth import Auth

@@ -4,7 +4,7 @@ from importlib.metadata import version as distribution_version
 
 from msgspec.structs import asdict
 
-from protocol.methods import NoParams
+from protocol.params import NoParams
 from protocol.tasks.version import Version
 from server.methods.interface import Exchange, Method, json_text
 

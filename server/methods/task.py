@@ -8,7 +8,7 @@ import msgspec
 from protocol.conditions import Condition, OfAgent, OfType, newest_count
 from protocol.errors import CredentialMalformed, InternalFailure, PermissionDenied, RpcError
 from protocol.events import response_text
-from protocol.methods import (
+from protocol.methods.task import (
     CreateBatch,
     Created,
     CreateTask,

@@ -1,7 +1,7 @@
 """``token_*``: make, show and delete tokens."""
 
 from protocol.errors import CredentialMalformed, InvalidInput, NotFound, PermissionDenied
-from protocol.methods import CreateToken, DeleteToken, GetToken, ListTokens
+from protocol.methods.token import CreateToken, DeleteToken, GetToken, ListTokens
 from server.auth import Auth, Token
 from server.methods.interface import Exchange, Method, json_text
 

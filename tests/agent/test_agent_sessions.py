@@ -17,7 +17,7 @@ from agent.connection import Connection
 from agent.probes.interface import Ending, Found
 from agent.spool import Spool
 from agent.worker import Worker, running_limit_s
-from protocol.methods import ClientInfo
+from protocol.methods.task import ClientInfo
 from tests.agent.scripted_server import AGENT_UUID, ScriptedServer, Session, notification, open_server, task
 from tests.agent.targets import closed_port, open_target, reply
 

@@ -7,8 +7,10 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from protocol import conditions, events, methods, permissions, tasks
+from protocol import conditions, events, permissions, tasks
 from protocol.errors import Unreadable
+from protocol.methods import task as task_methods
+from protocol.methods import token as token_methods
 from tests.vector_cases import vectors
 
 Case = dict[str, Any]
@@ -31,7 +33,7 @@ def write_task(value: Any, order: Order) -> bytes:
     return tasks.stored_text(value) if order else tasks.wire_text(value)
 
 
-def write_creation(value: methods.TokenCreation, order: Order) -> bytes:
+def write_creation(value: token_methods.TokenCreation, order: Order) -> bytes:
     members = {name: getattr(value, name) for name in value.__struct_fields__ if name != "token_limit"}
     limits = [permissions.limit_form(limit) for limit in value.token_limit]
     return msgspec.json.encode({**members, "token_limit": limits}, order=order)
@@ -62,10 +64,10 @@ def test_a_condition_is_read_and_written_as_recorded(case: Case) -> None:
 
 @vectors("task_data_query")
 def test_a_query_is_read_and_written_as_recorded(case: Case) -> None:
-    def write(value: methods.TaskDataQuery, order: Order) -> bytes:
+    def write(value: task_methods.TaskDataQuery, order: Order) -> bytes:
         return msgspec.json.encode({"condition": list(map(conditions.condition_form, value.condition))}, order=order)
 
-    check(case, methods.read_data_query, write)
+    check(case, task_methods.read_data_query, write)
 
 
 @vectors("permission")
@@ -94,4 +96,4 @@ def test_limits_allow_what_was_recorded(case: Case) -> None:
 
 @vectors("token_creation")
 def test_a_token_creation_is_read_and_written_as_recorded(case: Case) -> None:
-    check(case, methods.read_token_creation, write_creation)
+    check(case, token_methods.read_token_creation, write_creation)

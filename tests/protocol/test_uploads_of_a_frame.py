@@ -7,7 +7,8 @@ import pytest
 from msgspec import Raw
 
 from protocol.errors import InvalidParams
-from protocol.methods import UploadTaskResult, read_params, read_upload_params
+from protocol.methods.task import UploadTaskResult, read_upload_params
+from protocol.params import read_params
 from tests.vector_cases import vectors
 
 RESPONSE = (

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from protocol.methods import Created, NewTask
+from protocol.methods.task import Created, NewTask
 from scheduler.taskserver import TaskServerAway
 
 

@@ -8,7 +8,7 @@ from msgspec import Raw
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from protocol.methods import NewTask
+from protocol.methods.task import NewTask
 from scheduler.metrics import Metrics
 from scheduler.runner import Runner, open_runner
 from scheduler.schedule import Schedule

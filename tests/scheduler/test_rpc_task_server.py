@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import Raw
 
 from protocol.errors import ConfigError
-from protocol.methods import Created, NewTask
+from protocol.methods.task import Created, NewTask
 from scheduler.taskserver import TaskServerAway, TaskServerRefused, open_rpc_task_server
 from tests.scheduler.fakes import open_rpc_port
 

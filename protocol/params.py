@@ -1,0 +1,106 @@
+"""
+How the parameters of a call are read from JSON: by position (surplus ignored) or by name (snake_case or lowerCamelCase,
+unknown ignored), into the struct of their method.
+"""
+
+import typing
+from collections.abc import Callable, Hashable
+from functools import cache
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from protocol.errors import InvalidParams, Unreadable
+from protocol.reading import Reader, Text, elements, members, plain, refuse_repeats, u64, uuid
+
+T = TypeVar("T")
+
+
+class ReadBy(Struct, frozen=True):
+    """Marks a parameter whose JSON is read by a function of ours instead of msgspec."""
+
+    read: Callable[[Text], Any]
+
+
+Uuid = Annotated[str, ReadBy(uuid)]
+U64 = Annotated[int, ReadBy(u64)]
+
+
+class NoParams(Struct, frozen=True):
+    """For methods without parameters, which ignore whatever is given."""
+
+
+class _Parameter(Struct, frozen=True):
+    name: str
+    read: Reader[Any]
+    optional: bool
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+@cache
+def _parameters(form: Any) -> tuple[_Parameter, ...]:
+    hints = typing.get_type_hints(form, include_extras=True)
+    fields = {field.name: field for field in msgspec.structs.fields(form)}
+    parameters = []
+    for name, hint in hints.items():
+        marks = [mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, ReadBy)]
+        parameters.append(_Parameter(name, marks[0].read if marks else plain(hint), not fields[name].required))
+    return tuple(parameters)
+
+
+def read_params(form: type[T], text: Raw | None) -> T:
+    """
+    The parameters of a call, from the JSON of ``params``; ``None`` when that is absent or null.
+
+    Raises:
+        InvalidParams: they cannot be decoded.
+    """
+    parameters = _parameters(typing.cast(Hashable, form))
+    if not parameters:
+        return form()
+    try:
+        values = _by_name(parameters, text) if _is_object(text) else _by_position(parameters, text)
+        return form(*values)
+    except Unreadable as e:
+        raise InvalidParams(str(e)) from e
+
+
+def _is_object(text: Raw | None) -> bool:
+    return text is not None and bytes(text)[:1] == b"{"
+
+
+def _by_position(parameters: tuple[_Parameter, ...], text: Raw | None) -> list[Any]:
+    given = [] if text is None else elements(text)
+    values = []
+    for index, parameter in enumerate(parameters):
+        if index < len(given):
+            values.append(_value(parameter, given[index]))
+        elif not parameter.optional:
+            raise Unreadable("No more params")
+    return values
+
+
+def _by_name(parameters: tuple[_Parameter, ...], text: Raw | None) -> list[Any]:
+    given = members(text or b"{}")
+    values = []
+    for parameter in parameters:
+        spellings = {parameter.name, _camel(parameter.name)}
+        refuse_repeats(text or b"{}", spellings)
+        found = [given[spelling] for spelling in spellings if spelling in given]
+        if len(found) > 1:
+            raise Unreadable(f"duplicate field `{parameter.name}`")
+        if not found and not parameter.optional:
+            raise Unreadable(f"missing field `{parameter.name}`")
+        values.append(_value(parameter, found[0]) if found else None)
+    return values
+
+
+def _value(parameter: _Parameter, text: Raw) -> Any:
+    if parameter.optional and bytes(text) == b"null":
+        return None
+    return parameter.read(text)
