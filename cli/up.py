@@ -162,7 +162,8 @@ async def _agent_token(server: Server, file: Path, uuid: str) -> str:
     """The local agent's token: the one it had, else a new one, kept where only its owner reads it."""
     kept = _read(file)
     try:
-        if any(scope.name == uuid for limit in server.auth.verify(kept).limits for scope in limit.scopes):
+        known = await server.auth.verify(kept)
+        if any(scope.name == uuid for limit in known.limits for scope in limit.scopes):
             return kept
     except RpcError:
         pass  # none was kept, or one of another store

@@ -9,6 +9,7 @@ Every error that cronprobe raises, as one tree.
         ├── InvalidParams     -32602
         ├── MethodNotFound    -32601
         ├── InternalFailure   -32603
+        ├── TooManySubscriptions -32006   ├── ResponseTooBig -32008
         ├── CredentialMalformed 101   ├── PermissionDenied 102   ├── StoreFailed 103
         ├── AgentUnreachable    104   ├── NotFound         105   ├── InvalidInput 108
         └── OtherFailure        999
@@ -82,6 +83,24 @@ class InternalFailure(RpcError):
 
     def __init__(self) -> None:
         super().__init__("Internal error")
+
+
+class TooManySubscriptions(RpcError):
+    """The connection has as many subscriptions as it may."""
+
+    code = -32006
+
+    def __init__(self, most: int) -> None:
+        super().__init__("Too many subscriptions on the connection", data=f"Exceeded max limit of {most}")
+
+
+class ResponseTooBig(RpcError):
+    """The answer would exceed the limit, in bytes; ask for less."""
+
+    code = -32008
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__("Response is too big", data=f"Exceeded max limit of {limit_bytes}")
 
 
 class CredentialMalformed(RpcError):

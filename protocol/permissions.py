@@ -11,7 +11,7 @@ from functools import partial
 from msgspec import Raw, Struct
 
 from protocol.errors import Unreadable
-from protocol.reading import Reader, Text, sequence, string, struct, tagged, uuid
+from protocol.reading import Reader, Text, elements, sequence, string, struct, tagged, uuid
 
 
 class Scope(Struct, frozen=True):
@@ -148,6 +148,28 @@ def read_limit(text: Text) -> Limit:
     """
     limit = _read_limit(text)
     return Limit(_scopes(limit.scopes), _permissions(limit.permissions))
+
+
+def read_stored_limits(text: Text) -> tuple[tuple[Limit, ...], list[str]]:
+    """
+    (limits, permissions dropped) of a JSON array that an older or newer version may have stored.
+
+    Permissions that are unknown here are dropped one by one; the rest holds.
+
+    Raises:
+        Unreadable: it is no array of limits at all.
+    """
+    limits, dropped = [], []
+    for element in elements(text):
+        limit = _read_limit(element)
+        known = []
+        for permission in elements(limit.permissions):
+            try:
+                known.append(read_permission(permission))
+            except Unreadable:
+                dropped.append(bytes(permission).decode())
+        limits.append(Limit(_scopes(limit.scopes), tuple(known)))
+    return tuple(limits), dropped
 
 
 def permission_form(permission: Permission) -> object:

@@ -14,6 +14,10 @@ class Agents:
         self._sessions = sessions
         self._running = running
 
+    def uuids(self) -> list[str]:
+        """The UUIDs of all, in ascending order."""
+        return sorted(uuid for uuid, _ in self._sessions.known())
+
     def states(self) -> list[AgentState]:
         """Every agent that registered or has a job, by name."""
         running = Counter(task.series.agent_uuid for task in self._running)

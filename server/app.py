@@ -5,9 +5,9 @@ Leaving goes the other way: the door closes, the writer commits what waits, the 
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,20 +15,25 @@ import structlog
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from protocol.errors import ConfigError, CredentialMalformed, StartError
+from protocol.errors import StartError
 from server.agents import Agents
-from server.auth import Auth, Credential, make_credential, split_credential
+from server.auth import Auth
 from server.clock import now_ms
 from server.config import Config
+from server.credentials import Credential
 from server.deadlines import Deadlines
+from server.feeds import Feeds
+from server.grants import Grants
 from server.http import Door, open_door
-from server.methods import agent, nodeget_server, table
+from server.methods import agent, agent_uuid, nodeget_server, table
 from server.methods.task import TaskMethods
 from server.methods.token import TokenMethods
 from server.metrics.agents import AgentMetrics
 from server.metrics.own import OwnMetrics
 from server.metrics.probes import ProbeMetrics
+from server.rejections import Rejections
 from server.results import Results
+from server.root_token import keep, settle_root
 from server.rpc import Rpc
 from server.running import RunningTask, RunningTasks
 from server.series import SeriesBook
@@ -84,10 +89,10 @@ async def _serve(
     config: Config, store: Store, writer: Writer, metrics: OwnMetrics, registry: CollectorRegistry
 ) -> AsyncIterator[Server]:
     server_uuid = await store.setting("server_uuid", str(uuid4()))
-    auth = Auth(writer=writer, now_ms=now_ms)
-    auth.load(await store.tokens())
     token_file = config.state_dir / "root-token"
-    new_root = await _settle_root(auth, config.root_token, token_file)
+    auth = Auth(writer=writer, now_ms=now_ms, keep_root=partial(keep, token_file))
+    auth.load(await store.tokens())
+    new_root = await settle_root(auth, config.root_token, token_file)
 
     probes = ProbeMetrics()
     running = RunningTasks()
@@ -96,7 +101,16 @@ async def _serve(
         sessions.name(uuid, name)
     agents = Agents(sessions=sessions, running=running)
     AgentMetrics(states=agents.states, registry=registry)
-    results = Results(running=running, sessions=sessions, writer=writer, store=store, metrics=metrics, now_ms=now_ms)
+    feeds = Feeds()
+    results = Results(
+        running=running,
+        sessions=sessions,
+        writer=writer,
+        store=store,
+        metrics=metrics,
+        now_ms=now_ms,
+        on_stored=feeds.announce,
+    )
     deadlines = Deadlines(running=running, results=results, now_ms=now_ms)
     tasks = Tasks(
         ids=TaskIds(writer),
@@ -119,11 +133,15 @@ async def _serve(
         writer=writer,
         outbox_size=config.outbox_size,
         on_sent=_stamp(metrics, now_ms),
+        feeds=feeds,
+        rejections=Rejections(first_s=config.rejection_delay_s, now_s=asyncio.get_running_loop().time),
     )
+    grants = Grants(auth=auth, now_ms=now_ms)
     methods = table(
-        nodeget_server.methods(server_uuid=server_uuid),
+        nodeget_server.methods(server_uuid=server_uuid, auth=auth, agents=agents),
         task_methods.methods(),
         agent.methods(auth=auth, agents=agents),
+        agent_uuid.methods(auth=auth, agents=agents),
         TokenMethods(auth=auth).methods(),
     )
     door = Door(
@@ -133,15 +151,21 @@ async def _serve(
         registry=registry,
         server_uuid=server_uuid,
         is_ready=metrics.is_store_up,
+        grants=grants,
+        max_connections=config.max_connections,
     )
     async with asyncio.TaskGroup() as eternal:
-        watching = eternal.create_task(deadlines.run(), name="deadlines")
+        watching = [
+            eternal.create_task(deadlines.run(), name="deadlines"),
+            eternal.create_task(grants.run(), name="grants"),
+        ]
         try:
             async with open_door(door, host=config.host, port=config.port) as port:
                 log.info("listening", host=config.host, port=port, server_uuid=server_uuid, running=len(running))
                 yield Server(port, server_uuid, auth, tasks, results, token_file, new_root)
         finally:
-            watching.cancel()
+            for watch in watching:
+                watch.cancel()
 
 
 def _stamp(metrics: OwnMetrics, clock: Callable[[], int]) -> Callable[[Sequence[RunningTask]], None]:
@@ -161,55 +185,3 @@ def _make_state_dir(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as e:
         raise StartError(f"--state-dir {path}: {e.strerror}; choose a directory that can be written") from e
-
-
-async def _settle_root(auth: Auth, given: str | None, file: Path) -> Credential | None:
-    """The root token: the one given, else the one there is, else a new one, which is answered."""
-    if given is not None:
-        credential = _credential(given, "CRONPROBE_ROOT_TOKEN")
-        _keep(file, credential)
-        if not auth.has_root(credential):
-            await auth.set_root(credential)
-        return None
-    if auth.has_root():
-        return None
-    kept = _kept(file)
-    if kept is not None:  # the store is new, the directory is not: callers keep their token
-        await auth.set_root(kept)
-        return None
-    credential = make_credential()
-    _keep(file, credential)
-    await auth.set_root(credential)
-    return credential
-
-
-def _kept(file: Path) -> Credential | None:
-    """The token that the file has; ``None`` when there is no file."""
-    if not file.exists():
-        return None
-    try:
-        text = file.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as e:
-        raise StartError(f"{file}: cannot be read: {e}; correct or remove it") from e
-    return _credential(text, str(file))
-
-
-def _credential(text: str, where: str) -> Credential:
-    try:
-        kind, key, secret = split_credential(text.strip())
-    except CredentialMalformed:
-        kind, key, secret = "", "", ""
-    if kind != "key" or not key or len(secret) < 16:
-        raise ConfigError(f"{where}: want key:secret with a secret of at least 16 characters")
-    return Credential(key, secret)
-
-
-def _keep(file: Path, credential: Credential) -> None:
-    """Write the token where only its owner reads it."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            os.fchmod(descriptor, 0o600)
-            stream.write(f"{credential}\n")
-    except OSError as e:
-        raise StartError(f"{file}: {e.strerror}; choose another --state-dir") from e

@@ -7,6 +7,9 @@ from msgspec import Struct
 REQUEST_LIMIT_BYTES = 10 * 1024 * 1024
 """The largest request body or WebSocket message."""
 
+RESPONSE_LIMIT_BYTES = 100 * 1024 * 1024
+"""The largest answer to a call, and to a batch of them."""
+
 
 class Config(Struct, frozen=True, kw_only=True):
     """
@@ -14,6 +17,8 @@ class Config(Struct, frozen=True, kw_only=True):
     that the state directory keeps, made at the first start.
 
     ``outbox_size`` is how many tasks may wait for one agent; the next one becomes ``unknown / internal``.
+    ``max_connections`` counts WebSockets and calls on their way; the next one is answered 429.
+    ``rejection_delay_s`` is how long the first rejected registration of an address waits for its answer.
     """
 
     host: str = "127.0.0.1"
@@ -22,6 +27,8 @@ class Config(Struct, frozen=True, kw_only=True):
     store_url: str | None = None
     root_token: str | None = None
     outbox_size: int = 10_000
+    max_connections: int = 10_000
+    rejection_delay_s: float = 1.0
 
     @property
     def store(self) -> str:

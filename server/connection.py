@@ -1,53 +1,132 @@
-"""An open WebSocket of a caller: where its frames go, and the registrations that end with it."""
+"""An open WebSocket of a caller: where its frames go, and the subscriptions that end with it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol
 
+from msgspec import Struct
+
+from protocol.errors import TooManySubscriptions
+from server.grants import Grant, Grants
 from server.sessions import Send, Session, Sessions
+
+MOST_SUBSCRIPTIONS = 1024
+
+
+class Subject(Protocol):
+    """What is subscribed to: its number on the wire, and what sends its notifications until cancelled."""
+
+    subscription: int
+
+    async def drain(self) -> None:
+        """Send what waits."""
+
+
+class _Open(Struct, eq=False):
+    subject: Subject
+    sending: asyncio.Task[None]
+    grant: Grant
 
 
 class Connection:
-    """Made by the HTTP door; ``tasks`` is the group in which the connection's work runs."""
+    """
+    Made by its WebSocket; ``tasks`` is the group in which the connection's work runs, ``address`` its peer's.
 
-    def __init__(self, *, send: Send, tasks: asyncio.TaskGroup, sessions: Sessions) -> None:
+    ``hang_up`` closes the WebSocket with a reason that the peer can read.
+    """
+
+    def __init__(
+        self,
+        *,
+        send: Send,
+        hang_up: Callable[[str], Awaitable[None]],
+        address: str,
+        tasks: asyncio.TaskGroup,
+        sessions: Sessions,
+        grants: Grants,
+    ) -> None:
         self.send = send
+        self.address = address
+        self._hang_up = hang_up
         self._tasks = tasks
         self._sessions = sessions
-        self._is_closed = False
-        self._registered: dict[str, tuple[Session, asyncio.Task[None]]] = {}
+        self._grants = grants
+        self._closed = asyncio.Event()
+        self._open: list[_Open] = []
 
-    def subscribe(self, session: Session) -> None:
+    def need_room(self) -> None:
+        """
+        Refuse a subscription that would be one too many.
+
+        Raises:
+            TooManySubscriptions: there are as many as a connection may have.
+        """
+        if len(self._open) >= MOST_SUBSCRIPTIONS:
+            raise TooManySubscriptions(MOST_SUBSCRIPTIONS)
+
+    def register(self, session: Session, grant: Grant) -> None:
         """
         Open the agent's session here.
 
         A stock agent registers again each minute: then the session stays, with what waits in it, under its new number.
         """
-        if self._is_closed:
-            return
-        entry = self._registered.get(session.agent_uuid)
+        entry = self._registration(session.agent_uuid)
         if entry is None:
-            drain = self._tasks.create_task(session.drain(), name=f"outbox {session.agent_uuid}")
-            self._registered[session.agent_uuid] = (session, drain)
+            self.follow(session, grant)
+            if not self._closed.is_set():
+                self._sessions.open(session)
         else:
-            renewed = entry[0]
-            renewed.subscription = session.subscription
-            session = renewed
-        self._sessions.open(session)
+            entry.subject.subscription = session.subscription
+            self._grants.discard(entry.grant)
+            self._grants.add(grant)
+            entry.grant = grant
+
+    def _registration(self, agent_uuid: str) -> _Open | None:
+        """The agent's open session here; one that another connection took over ends."""
+        for entry in self._open:
+            if isinstance(entry.subject, Session) and entry.subject.agent_uuid == agent_uuid:
+                if self._sessions.get(agent_uuid) is entry.subject:
+                    return entry
+                self._end(entry)
+                return None
+        return None
+
+    def follow(self, subject: Subject, grant: Grant) -> None:
+        """Let ``subject`` send to this connection."""
+        if not self._closed.is_set():
+            sending = self._tasks.create_task(subject.drain(), name=f"subscription {subject.subscription}")
+            self._open.append(_Open(subject, sending, grant))
+            self._grants.add(grant)
 
     def unsubscribe(self, subscription: int | None) -> bool:
-        """End the registration with this number; ``False`` when this connection has none such."""
-        for session, drain in list(self._registered.values()):
-            if session.subscription == subscription:
-                self._end(session, drain)
+        """End the subscription with this number; ``False`` when this connection has none such."""
+        for entry in self._open:
+            if entry.subject.subscription == subscription:
+                self._end(entry)
                 return True
         return False
 
     def close(self) -> None:
-        """End all registrations; a reply on its way opens no new one."""
-        self._is_closed = True
-        for session, drain in list(self._registered.values()):
-            self._end(session, drain)
+        """End all subscriptions; a reply on its way opens no new one."""
+        self._closed.set()
+        for entry in list(self._open):
+            self._end(entry)
 
-    def _end(self, session: Session, drain: asyncio.Task[None]) -> None:
-        self._registered.pop(session.agent_uuid)
-        self._sessions.close(session)
-        drain.cancel()
+    async def hang_up(self, why: str) -> None:
+        """End all subscriptions, then the connection, and tell the peer why."""
+        self.close()
+        await self._hang_up(why)
+
+    async def wait_closed(self, limit_s: float) -> None:
+        """Until the connection is closed, at most ``limit_s``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._closed.wait()
+
+    def _end(self, entry: _Open) -> None:
+        self._open.remove(entry)
+        self._grants.discard(entry.grant)
+        if isinstance(entry.subject, Session):
+            self._sessions.close(entry.subject)
+        entry.sending.cancel()

@@ -12,17 +12,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, web
 from prometheus_client import CollectorRegistry, generate_latest
 
 from protocol.errors import StartError
 from protocol.jsonrpc import PARSE_ERROR, error_of
 from server.config import REQUEST_LIMIT_BYTES
-from server.connection import Connection
+from server.grants import Grants
 from server.methods.interface import Exchange
 from server.metrics.probes import ProbeMetrics
 from server.rpc import Rpc
 from server.sessions import Sessions
+from server.websocket import GOODBYE_S, WebSocket
 
 log = structlog.get_logger()
 
@@ -35,13 +36,10 @@ _TYPES = frozenset(
 )
 _WRONG_TYPE = "Supplied content type is not allowed. Content-Type: application/json is required\n"
 _WRONG_METHOD = "Used HTTP Method is not allowed. POST is required\n"
+_TOO_MANY = "Too many connections. Please try again later."
 _TOO_BIG = -32007
 _PING_S = 30
 _DEAD_PEER_MS = 20_000
-_FRAMES_AT_ONCE = 64
-_LARGE_FRAME_BYTES = 256 * 1024
-"""Larger ones are answered one after another, so that a connection holds one of them at most."""
-_GOODBYE_S = 0.5
 
 
 class Door:
@@ -56,6 +54,8 @@ class Door:
         registry: CollectorRegistry,
         server_uuid: str,
         is_ready: Callable[[], bool],
+        grants: Grants,
+        max_connections: int,
     ) -> None:
         self._rpc = rpc
         self._sessions = sessions
@@ -63,18 +63,26 @@ class Door:
         self._registry = registry
         self._server_uuid = server_uuid
         self._is_ready = is_ready
+        self._grants = grants
+        self._room = max_connections
         self._sockets: set[web.WebSocketResponse] = set()
         self._closing = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Any request."""
-        if _is_upgrade(request):
-            return await self._websocket(request)
-        if request.method == "POST":
-            return await self._post(request)
-        if request.method in ("GET", "HEAD"):
+        """Any request. Pages are served however many connections there are: that is when they are looked at."""
+        is_upgrade = _is_upgrade(request)
+        if not is_upgrade and request.method in ("GET", "HEAD"):
             return await self._get(request)
-        return _plain(_WRONG_METHOD, 405)
+        if not is_upgrade and request.method != "POST":
+            return _plain(_WRONG_METHOD, 405)
+        if self._room <= 0:
+            self._rpc.count_refused(429)
+            return _plain(_TOO_MANY, 429)
+        self._room -= 1
+        try:
+            return await (self._websocket(request) if is_upgrade else self._post(request))
+        finally:
+            self._room += 1
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         match request.path:
@@ -125,54 +133,25 @@ class Door:
         self._sockets.add(ws)
         try:
             if not self._closing:
-                await self._serve(ws)
+                await WebSocket(
+                    ws,
+                    rpc=self._rpc,
+                    address=request.remote or "",
+                    sessions=self._sessions,
+                    grants=self._grants,
+                ).serve()
+                if ws.close_code == WSCloseCode.MESSAGE_TOO_BIG:
+                    self._rpc.count_refused(_TOO_BIG)
         finally:
             self._sockets.discard(ws)
         return ws
-
-    async def _serve(self, ws: web.WebSocketResponse) -> None:
-        seats = asyncio.Semaphore(_FRAMES_AT_ONCE)
-
-        async def send(frame: bytes) -> None:
-            if not ws.closed:
-                try:
-                    await ws.send_frame(frame, WSMsgType.TEXT)
-                except ConnectionError:
-                    log.debug("peer left before its frame")
-
-        async def answer(frame: bytes) -> None:
-            try:
-                exchange = Exchange(connection)
-                reply = await self._rpc.answer(frame, exchange)
-                for early in exchange.before_batch:
-                    await send(early)
-                if reply is not None:
-                    await send(reply)
-                for follow_up in exchange.after_reply:
-                    follow_up()
-            finally:
-                seats.release()
-
-        async with asyncio.TaskGroup() as tasks:
-            connection = Connection(send=send, tasks=tasks, sessions=self._sessions)
-            async for message in ws:
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    await seats.acquire()
-                    data = message.data.encode() if message.type is WSMsgType.TEXT else message.data
-                    if len(data) > _LARGE_FRAME_BYTES:
-                        await answer(data)
-                    else:
-                        tasks.create_task(answer(data), name="frame")
-            connection.close()
-        if ws.close_code == WSCloseCode.MESSAGE_TOO_BIG:
-            self._rpc.count_refused(_TOO_BIG)
 
     async def goodbye(self) -> None:
         """Close the WebSockets, so that the listener need not wait for them."""
         self._closing = True
         closing = [ws.close(code=WSCloseCode.GOING_AWAY, message=b"server stops") for ws in list(self._sockets)]
         try:
-            async with asyncio.timeout(_GOODBYE_S):
+            async with asyncio.timeout(GOODBYE_S):
                 await asyncio.gather(*closing)
         except TimeoutError:
             log.warning("some peers did not say goodbye", connections=len(self._sockets))
@@ -188,7 +167,7 @@ async def open_door(door: Door, *, host: str, port: int) -> AsyncIterator[int]:
     """
     app = web.Application(client_max_size=REQUEST_LIMIT_BYTES)
     app.router.add_route("*", "/{path:.*}", door.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GOODBYE_S)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024)

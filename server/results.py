@@ -46,10 +46,15 @@ class Finished(Struct, frozen=True):
 
 
 OnFinished = Callable[[Sequence[Finished]], None]
+OnStored = Callable[[Sequence[int]], None]
 
 
 class Results:
-    """Ends tasks: by an agent's response, or by a reason of ours."""
+    """
+    Ends tasks: by an agent's response, or by a reason of ours.
+
+    ``on_stored`` is told the ids of all rows whose end was committed, late ones too.
+    """
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class Results:
         store: Store,
         metrics: OwnMetrics,
         now_ms: Callable[[], int],
+        on_stored: OnStored,
     ) -> None:
         self._running = running
         self._sessions = sessions
@@ -67,6 +73,7 @@ class Results:
         self._store = store
         self._metrics = metrics
         self._now_ms = now_ms
+        self._on_stored = on_stored
         self._listeners: list[OnFinished] = []
 
     def listen(self, listener: OnFinished) -> None:
@@ -178,6 +185,7 @@ class Results:
             self._sessions.seen(newest.task.series.agent_uuid, now, newest.finished_ms if is_fresh else None)
             if newest.task.sent_ms is not None:
                 self._metrics.result_seconds.observe(max(0, now - newest.task.sent_ms) / 1000, len(answered))
+        self._on_stored([run.task.id for run in finished])
         for listener in self._listeners:
             try:
                 listener(finished)
@@ -201,6 +209,7 @@ class Results:
         if not await self._writer.write(ReplaceLate(late, _result_row(task_type.name, response, verdict))):
             raise InvalidInput(_UPLOADED)
         self._metrics.results_late.inc()
+        self._on_stored([row.id])
         log.info("result came late", task_id=row.id, cron_source=row.cron_source, agent=row.agent_uuid)
 
 

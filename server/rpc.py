@@ -14,13 +14,21 @@ from itertools import groupby
 import structlog
 
 from protocol import jsonrpc
-from protocol.errors import InternalFailure, MethodNotFound, RpcError, Unreadable
+from protocol.errors import InternalFailure, MethodNotFound, ResponseTooBig, RpcError, Unreadable
 from protocol.jsonrpc import Call, Message, Refused
 from protocol.params import read_params
+from server.config import RESPONSE_LIMIT_BYTES
 from server.methods.interface import Answer, Exchange, Method
 from server.metrics.own import OwnMetrics
 
 log = structlog.get_logger()
+
+
+_BATCH_TOO_BIG = -32011
+
+
+class _BatchTooBig(Exception):
+    """The replies of a batch exceed the limit; its remaining calls are not made."""
 
 
 class Rpc:
@@ -42,7 +50,11 @@ class Rpc:
             return replies[0] if replies else None
         if not messages:
             return jsonrpc.refuse(jsonrpc.NULL_ID).reply
-        replies = await self._answer_all(messages, frame, exchange, in_batch=True)
+        try:
+            replies = await self._answer_all(messages, frame, exchange, in_batch=True)
+        except _BatchTooBig:
+            limit = f"Exceeded max limit of {RESPONSE_LIMIT_BYTES}"
+            return jsonrpc.error_of(jsonrpc.NULL_ID, _BATCH_TOO_BIG, "The batch response was too large", limit)
         return jsonrpc.batch(replies) if replies else None
 
     def count_refused(self, code: int) -> None:
@@ -53,6 +65,7 @@ class Rpc:
         self, messages: Sequence[Message], frame: bytes, exchange: Exchange, *, in_batch: bool
     ) -> list[bytes]:
         replies: list[bytes] = []
+        room_bytes = RESPONSE_LIMIT_BYTES
         for method_name, run in groupby(messages, key=lambda m: m.method if isinstance(m, Call) else None):
             if method_name is None:
                 replies.extend(message.reply for message in run if isinstance(message, Refused))
@@ -64,6 +77,10 @@ class Rpc:
             if in_batch and method is not None and method.subscribes:
                 exchange.before_batch.extend(new)
             replies.extend(new)
+            room_bytes -= sum(map(len, new))
+            if room_bytes < 0 and in_batch:
+                self.count_refused(_BATCH_TOO_BIG)
+                raise _BatchTooBig
         return replies
 
     async def _answer_calls(self, name: str, calls: Sequence[Call], frame: bytes, exchange: Exchange) -> list[Answer]:
@@ -109,6 +126,8 @@ class Rpc:
 
 
 def _reply(call: Call, answer: Answer) -> bytes:
+    if not isinstance(answer, RpcError) and len(answer) > RESPONSE_LIMIT_BYTES:
+        answer = ResponseTooBig(RESPONSE_LIMIT_BYTES)
     if isinstance(answer, RpcError):
         return jsonrpc.error(call.id, answer)
     return jsonrpc.result(call.id, answer)

@@ -22,6 +22,7 @@ log = structlog.get_logger()
 Send = Callable[[bytes], Awaitable[None]]
 
 _METHOD = "task_register_task"
+_REPLACED = "task_registration_replaced"
 _FRAME_TASKS = 500
 _LABEL_LENGTH = 64
 _STOCK_BURST = 16
@@ -55,6 +56,7 @@ class Session:
         self._on_sent = on_sent
         self._outbox: deque[RunningTask] = deque()
         self._filled = asyncio.Event()
+        self._is_replaced = False
 
     @property
     def room(self) -> int:
@@ -66,20 +68,30 @@ class Session:
         self._outbox.extend(tasks)
         self._filled.set()
 
+    def replaced(self) -> None:
+        """Another connection registered this agent: what waits is still sent, then a notice, and that is the end."""
+        self._is_replaced = True
+        self._filled.set()
+
     async def drain(self) -> None:
-        """Send what waits, until cancelled."""
-        batched = self.client is not None and self.client.batch
-        while True:
+        """Send what waits, until cancelled or replaced."""
+        while not self._is_replaced:
             await self._filled.wait()
             self._filled.clear()
-            while self._outbox:
-                most = _FRAME_TASKS if batched else _STOCK_BURST
-                tasks = [self._outbox.popleft() for _ in range(min(most, len(self._outbox)))]
-                events = [notification(_METHOD, self.subscription, self._event(task)) for task in tasks]
-                await self._write([batch(events)] if batched else events)
-                self._on_sent(tasks)
-                if not batched and self._outbox:
-                    await asyncio.sleep(_STOCK_PAUSE_S)
+            await self._send_waiting()
+        notice = b'{"uuid":"%b"}' % self.agent_uuid.encode()
+        await self._send(notification(_REPLACED, self.subscription, notice))
+
+    async def _send_waiting(self) -> None:
+        batched = self.client is not None and self.client.batch
+        most = _FRAME_TASKS if batched else _STOCK_BURST
+        while self._outbox:
+            tasks = [self._outbox.popleft() for _ in range(min(most, len(self._outbox)))]
+            events = [notification(_METHOD, self.subscription, self._event(task)) for task in tasks]
+            await self._write([batch(events)] if batched else events)
+            self._on_sent(tasks)
+            if not batched and self._outbox:
+                await asyncio.sleep(_STOCK_PAUSE_S)
 
     async def _write(self, frames: Iterable[bytes]) -> None:
         for frame in frames:
@@ -142,8 +154,9 @@ class Sessions:
         previous = self._sessions.get(session.agent_uuid)
         self._sessions[session.agent_uuid] = session
         if previous is not None and previous.connection is not session.connection:
+            previous.replaced()
             self._metrics.sessions_replaced.inc()
-            log.warning("agent registered on another connection", agent=session.agent_uuid)
+            log.warning("agent registered on another connection", agent=self.name(session.agent_uuid))
         if previous is None:
             log.info("agent connected", agent=self.name(session.agent_uuid), uuid=session.agent_uuid)
 

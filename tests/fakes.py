@@ -117,13 +117,16 @@ class FakeAgent(Peer):
         self.token = token
         self.uuid = uuid
         self.frames: list[Any] = []
+        self.notices: list[dict[str, Any]] = []
         self._tasks: deque[dict[str, Any]] = deque()
         self._replies: dict[object, dict[str, Any]] = {}
 
     async def register(self, client: dict[str, Any] | None = None) -> dict[str, Any]:
         """Register; the whole reply."""
         params = [self.token, self.uuid] if client is None else [self.token, self.uuid, client]
-        return await self.ask("task_register_task", params)
+        reply = await self.ask("task_register_task", params)
+        self.subscription = reply.get("result")
+        return reply
 
     async def ask(self, method: str, params: object) -> dict[str, Any]:
         """Call and wait for the reply."""
@@ -137,6 +140,11 @@ class FakeAgent(Peer):
         """The next task event."""
         await self._until(lambda: bool(self._tasks))
         return self._tasks.popleft()
+
+    async def notice(self) -> dict[str, Any]:
+        """The next notification that brings no task."""
+        await self._until(lambda: bool(self.notices))
+        return self.notices.pop(0)
 
     async def tasks(self, count: int) -> list[dict[str, Any]]:
         """The next task events."""
@@ -185,6 +193,8 @@ class FakeAgent(Peer):
                 for message in frame if isinstance(frame, list) else [frame]:
                     if message.get("method") == "task_register_task":
                         self._tasks.append(message["params"]["result"])
+                    elif "method" in message:
+                        self.notices.append(message)
                     else:
                         self._replies[message["id"]] = message
 

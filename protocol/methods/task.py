@@ -79,13 +79,13 @@ class RegisterTask(Struct, frozen=True):
     client: Annotated[ClientInfo | None, ReadBy(plain(ClientInfo | None))] = None
 
 
-class UnregisterTask(Struct, frozen=True):
-    """End a subscription; see ``read_unregister``."""
+class Unsubscribe(Struct, frozen=True):
+    """End a subscription; see ``read_unsubscribe``."""
 
     subscription: int
 
 
-def read_unregister(params: Raw | None) -> int | None:
+def read_unsubscribe(params: Raw | None) -> int | None:
     """The subscription's id from an array of just that; ``None`` for anything else, which is no error."""
     try:
         values = elements(params or b"[]")
@@ -143,6 +143,13 @@ def _read_upload_with_care(params: Raw | None) -> UploadTaskResult | InvalidPara
 
 class QueryTask(Struct, frozen=True):
     """Rows that match."""
+
+    token: str
+    task_data_query: Annotated[TaskDataQuery, ReadBy(read_data_query)]
+
+
+class SubscribeResults(Struct, frozen=True):
+    """Every row that ends from now on and matches."""
 
     token: str
     task_data_query: Annotated[TaskDataQuery, ReadBy(read_data_query)]

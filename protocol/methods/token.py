@@ -74,3 +74,26 @@ class DeleteToken(Struct, frozen=True):
 
     token: str
     target_token: str
+
+
+class EditToken(Struct, frozen=True):
+    """Give the token with this key or username other limits."""
+
+    token: str
+    target_token: str
+    limit: Annotated[tuple[Limit, ...], ReadBy(sequence(read_limit))]
+
+
+class RollTokenSecret(Struct, frozen=True):
+    """Give a token a new secret; ``target_token`` is its key or username, or its whole credential."""
+
+    token: str
+    target_token: str
+
+
+class ChangePassword(Struct, frozen=True):
+    """Give a token another password; ``target_token`` is its key or username, or its whole credential."""
+
+    token: str
+    target_token: str
+    new_password: str

@@ -18,7 +18,7 @@ def methods(*, auth: Auth, agents: Agents) -> list[Method]:
     """The methods of this namespace."""
 
     async def agent_list(params: ListAgents, _exchange: Exchange) -> bytes:
-        if not auth.allows(params.token, [GLOBAL], [Permission("monitoring_uuid", "list")]):
+        if not auth.allows(await auth.verify(params.token), [GLOBAL], [Permission("monitoring_uuid", "list")]):
             raise PermissionDenied("Permission Denied: Missing MonitoringUuid::List permission")
         return json_text(agents.states())
 
@@ -30,7 +30,7 @@ def _report(auth: Auth, name: str, form: type[Report], area: str, word: str) -> 
     permission = Permission(area, "write")
 
     async def report(params: Report, _exchange: Exchange) -> bytes:
-        if not auth.allows_somewhere(params.token, permission):
+        if not auth.allows_somewhere(await auth.verify(params.token), permission):
             raise PermissionDenied(f"Permission Denied: Missing {word} Write permission for this Agent")
         return b'{"status":"buffered"}'
 

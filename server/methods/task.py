@@ -4,9 +4,10 @@ import secrets
 from collections.abc import Callable, Sequence
 
 import msgspec
+import structlog
 
 from protocol.conditions import Condition, OfAgent, OfType, newest_count
-from protocol.errors import CredentialMalformed, InternalFailure, PermissionDenied, RpcError
+from protocol.errors import CredentialMalformed, InternalFailure, InvalidInput, PermissionDenied, RpcError
 from protocol.events import response_text
 from protocol.methods.task import (
     CreateBatch,
@@ -17,15 +18,20 @@ from protocol.methods.task import (
     NewTask,
     QueryTask,
     RegisterTask,
-    UnregisterTask,
+    SubscribeResults,
+    Unsubscribe,
     UploadTaskResult,
-    read_unregister,
+    read_unsubscribe,
     read_upload_params,
 )
 from protocol.permissions import GLOBAL, Permission, Scope
-from server.auth import Auth, task_permission
+from server.auth import Auth, Token, task_permission
 from server.connection import Connection
+from server.feeds import METHOD as SUBSCRIBE
+from server.feeds import Feed, Feeds
+from server.grants import Grant
 from server.methods.interface import Answer, Exchange, Method, json_text
+from server.rejections import Rejections
 from server.results import MayWrite, Results
 from server.rows import row_text
 from server.running import RunningTask, RunningTasks
@@ -34,6 +40,8 @@ from server.sessions import Session, Sessions
 from server.store.interface import DeleteTasks, Store
 from server.tasks import Tasks
 from server.writer import Writer
+
+log = structlog.get_logger()
 
 # What reading or deleting without a ``type`` condition needs; self_update is not among them, as in a stock server.
 _UNTYPED = (
@@ -50,6 +58,7 @@ _UNTYPED = (
     "dns",
 )
 _DELETED_AT_ONCE = 5_000
+UNSUBSCRIBE = "task_unsubscribe_results"
 _DENIED = "Permission Denied: "
 
 
@@ -68,8 +77,12 @@ class TaskMethods:
         writer: Writer,
         outbox_size: int,
         on_sent: Callable[[Sequence[RunningTask]], None],
+        feeds: Feeds,
+        rejections: Rejections,
     ) -> None:
         self._auth = auth
+        self._feeds = feeds
+        self._rejections = rejections
         self._tasks = tasks
         self._results = results
         self._sessions = sessions
@@ -88,7 +101,9 @@ class TaskMethods:
             Method(name="task_create_task_blocking", params=CreateTaskBlocking, call=self._create_blocking),
             Method(name="task_create_batch", params=CreateBatch, call=self._create_batch),
             Method(name="task_register_task", params=RegisterTask, call=self._register, subscribes=True),
-            Method(name="task_unregister_task", params=UnregisterTask, read=read_unregister, call=self._unregister),
+            Method(name="task_unregister_task", params=Unsubscribe, read=read_unsubscribe, call=self._unsubscribe),
+            Method(name=SUBSCRIBE, params=SubscribeResults, call=self._subscribe_results, subscribes=True),
+            Method(name=UNSUBSCRIBE, params=Unsubscribe, read=read_unsubscribe, call=self._unsubscribe),
             Method(
                 name="task_upload_task_result",
                 params=UploadTaskResult,
@@ -103,7 +118,8 @@ class TaskMethods:
     async def _create(self, params: CreateTask, _exchange: Exchange) -> bytes:
         refuse(params.task_type)
         name = params.task_type.name
-        if not self._auth.allows_task(params.token, params.target_uuid, task_permission("create", name)):
+        token = await self._auth.verify(params.token)
+        if not self._auth.allows_task(token, params.target_uuid, task_permission("create", name)):
             raise PermissionDenied(f"{_DENIED}Missing Task Create ({name}) permission for this Agent")
         return json_text({"id": await self._tasks.create(params.target_uuid, params.task_type)})
 
@@ -111,19 +127,21 @@ class TaskMethods:
         refuse(params.task_type)
         name = params.task_type.name
         needed = (task_permission("create", name), task_permission("read", name))
-        if not self._auth.allows_task(params.token, params.target_uuid, *needed):
+        token = await self._auth.verify(params.token)
+        if not self._auth.allows_task(token, params.target_uuid, *needed):
             raise PermissionDenied(f"{_DENIED}Missing Task Create or Read ({name}) permission for this Agent")
         response = await self._tasks.create_blocking(params.target_uuid, params.task_type, params.timeout_ms)
         return response_text(response)
 
     async def _create_batch(self, params: CreateBatch, _exchange: Exchange) -> bytes:
+        token = await self._auth.verify(params.token)
         allowed: dict[tuple[str, str], bool] = {}
         answers: list[Created | None] = []
         for new in params.tasks:
             name = _type_name(new)
             key = (new.target_uuid, name)
             if key not in allowed:
-                allowed[key] = self._auth.allows_task(params.token, new.target_uuid, task_permission("create", name))
+                allowed[key] = self._auth.allows_task(token, new.target_uuid, task_permission("create", name))
             denied = f"Permission denied: {_DENIED}Missing Task Create ({name}) permission for this Agent"
             answers.append(None if allowed[key] else Created(code=PermissionDenied.code, error=denied))
         permitted = [new for new, answer in zip(params.tasks, answers, strict=True) if answer is None]
@@ -133,27 +151,71 @@ class TaskMethods:
     async def _register(self, params: RegisterTask, exchange: Exchange) -> bytes:
         connection = _connection(exchange)
         try:
-            allowed = self._auth.allows_task(params.token, params.uuid, task_permission("listen"))
-        except CredentialMalformed as e:
-            e.message = "Token Parse Error"
+            token = await self._may_listen(params)
+            connection.need_room()
+        except RpcError as e:
+            delay_s = self._rejections.delay_s(connection.address)
+            log.warning("registration rejected", agent=params.uuid, address=connection.address, why=e.message)
+            await connection.wait_closed(delay_s)
             raise
-        if not allowed:
-            refused = PermissionDenied("")
-            refused.message = f"{_DENIED}Missing Task Listen permission for this Agent"
-            raise refused
         session = Session(
             agent_uuid=params.uuid,
-            subscription=secrets.randbelow(2**53),
+            subscription=_subscription(),
             client=params.client,
             connection=connection,
             send=connection.send,
             outbox_size=self._outbox_size,
             on_sent=self._on_sent,
         )
-        exchange.after_reply.append(lambda: connection.subscribe(session))
+        grant = Grant(
+            what=f"registration of agent {params.uuid}",
+            credential=params.token,
+            holds=lambda token: self._auth.allows_task(token, params.uuid, task_permission("listen")),
+            valid_to_ms=token.row.valid_to_ms,
+            revoke=lambda: connection.hang_up("the token no longer permits task:listen"),
+        )
+        exchange.after_reply.append(lambda: connection.register(session, grant))
         return json_text(session.subscription)
 
-    async def _unregister(self, subscription: int | None, exchange: Exchange) -> bytes:
+    async def _may_listen(self, params: RegisterTask) -> Token:
+        try:
+            token = await self._auth.verify(params.token)
+        except CredentialMalformed as e:
+            e.message = "Token Parse Error"
+            raise
+        if not self._auth.allows_task(token, params.uuid, task_permission("listen")):
+            refused = PermissionDenied("")
+            refused.message = f"{_DENIED}Missing Task Listen permission for this Agent"
+            raise refused
+        return token
+
+    async def _subscribe_results(self, params: SubscribeResults, exchange: Exchange) -> bytes:
+        connection = _connection(exchange)
+        conditions = params.task_data_query.condition
+        if newest_count(conditions) is not None:
+            raise InvalidInput("a subscription has no limit; leave out limit and last")
+        token = await self._may_see(params.token, conditions, "read")
+        connection.need_room()
+        feed = Feed(
+            subscription=_subscription(),
+            conditions=conditions,
+            detail=params.task_data_query.detail,
+            send=connection.send,
+            cut_off=connection.hang_up,
+            feeds=self._feeds,
+            store=self._store,
+        )
+        grant = Grant(
+            what=f"feed of results {feed.subscription}",
+            credential=params.token,
+            holds=lambda token: self._auth.allows(token, *_needed(conditions, "read")),
+            valid_to_ms=token.row.valid_to_ms,
+            revoke=lambda: connection.hang_up("the token no longer permits task:read"),
+        )
+        exchange.after_reply.append(lambda: connection.follow(feed, grant))
+        return json_text(feed.subscription)
+
+    async def _unsubscribe(self, subscription: int | None, exchange: Exchange) -> bytes:
         return json_text(_connection(exchange).unsubscribe(subscription))
 
     async def _upload(self, params: UploadTaskResult, _exchange: Exchange) -> bytes:
@@ -167,9 +229,9 @@ class TaskMethods:
         places_of: dict[str, list[int]] = {}
         for place, call in enumerate(calls):
             places_of.setdefault(call.token, []).append(place)
-        for token, places in places_of.items():
+        for credential, places in places_of.items():
             try:
-                self._auth.verify(token)
+                token = await self._auth.verify(credential)
             except RpcError as e:
                 if isinstance(e, PermissionDenied):
                     e = PermissionDenied(e.message)
@@ -181,7 +243,7 @@ class TaskMethods:
                 answers[place] = end if isinstance(end, RpcError) else b'{"id":%d}' % end
         return [answer for answer in answers if answer is not None]
 
-    def _may_write(self, token: str) -> MayWrite:
+    def _may_write(self, token: Token) -> MayWrite:
         """A check that looks at each (agent, type) once a frame."""
         known: dict[tuple[str, str | None], bool] = {}
 
@@ -199,12 +261,12 @@ class TaskMethods:
 
     async def _query(self, params: QueryTask, _exchange: Exchange) -> bytes:
         query = params.task_data_query
-        self._check_conditions(params.token, query.condition, "read")
+        await self._may_see(params.token, query.condition, "read")
         rows = await self._store.select(query.condition)
         return b"[" + b",".join(row_text(row, detail=query.detail) for row in rows) + b"]"
 
     async def _delete(self, params: DeleteTask, _exchange: Exchange) -> bytes:
-        self._check_conditions(params.token, params.conditions, "delete")
+        await self._may_see(params.token, params.conditions, "delete")
         deleted = await self._delete_in_parts(params.conditions)
         return json_text({"success": True, "deleted": deleted, "condition_count": len(params.conditions)})
 
@@ -220,17 +282,28 @@ class TaskMethods:
             if deleted < _DELETED_AT_ONCE or newest_count(conditions) is not None:
                 return total
 
-    def _check_conditions(self, token: str, conditions: Sequence[Condition], operation: str) -> None:
-        """These two methods alone repeat their error as a JSON string in ``data``."""
-        scopes = [Scope("agent_uuid", c.uuid) for c in conditions if isinstance(c, OfAgent)] or [GLOBAL]
-        names = [c.name for c in conditions if isinstance(c, OfType)] or _UNTYPED
-        permissions: list[Permission] = [task_permission(operation, name) for name in names]
+    async def _may_see(self, credential: str, conditions: Sequence[Condition], operation: str) -> Token:
+        """The methods that use this alone repeat their error as a JSON string in ``data``."""
         try:
-            if not self._auth.allows(token, scopes, permissions):
+            token = await self._auth.verify(credential)
+            if not self._auth.allows(token, *_needed(conditions, operation)):
                 raise PermissionDenied(f"{_DENIED}Insufficient permissions to {operation} requested task types")
         except RpcError as e:
             e.data = msgspec.json.encode({"error_id": e.code, "error_message": e.message}).decode()
             raise
+        return token
+
+
+def _needed(conditions: Sequence[Condition], operation: str) -> tuple[list[Scope], list[Permission]]:
+    """What reading or deleting rows that match needs."""
+    scopes = [Scope("agent_uuid", c.uuid) for c in conditions if isinstance(c, OfAgent)] or [GLOBAL]
+    names = [c.name for c in conditions if isinstance(c, OfType)] or _UNTYPED
+    return scopes, [task_permission(operation, name) for name in names]
+
+
+def _subscription() -> int:
+    """A number that JavaScript takes for an integer."""
+    return secrets.randbelow(2**53)
 
 
 def _connection(exchange: Exchange) -> Connection:

@@ -1,9 +1,20 @@
-"""``token_*``: make, show and delete tokens."""
+"""``token_*``: make, show, change and delete tokens."""
 
 from protocol.errors import CredentialMalformed, InvalidInput, NotFound, PermissionDenied
-from protocol.methods.token import CreateToken, DeleteToken, GetToken, ListTokens
+from protocol.methods.token import (
+    ChangePassword,
+    CreateToken,
+    DeleteToken,
+    EditToken,
+    GetToken,
+    ListTokens,
+    RollTokenSecret,
+)
 from server.auth import Auth, Token
+from server.credentials import FORMS, LEAST_PASSWORD_BYTES
 from server.methods.interface import Exchange, Method, json_text
+
+_ROOT_ONLY = "Only SuperToken can perform this operation"
 
 
 class TokenMethods:
@@ -18,32 +29,53 @@ class TokenMethods:
             Method(name="token_create", params=CreateToken, call=self._create),
             Method(name="token_get", params=GetToken, call=self._get),
             Method(name="token_list_all_tokens", params=ListTokens, call=self._list_all),
+            Method(name="token_edit", params=EditToken, call=self._edit),
+            Method(name="token_roll_token_secret", params=RollTokenSecret, call=self._roll),
+            Method(name="token_change_password", params=ChangePassword, call=self._change_password),
             Method(name="token_delete", params=DeleteToken, call=self._delete),
         ]
 
     async def _create(self, params: CreateToken, _exchange: Exchange) -> bytes:
-        self._need_root(params.father_token, "Permission Denied: Only Super Token can create new tokens")
+        await self._need_root(params.father_token, "Permission Denied: Only Super Token can create new tokens")
         creation = params.token_creation
         if (creation.username is None) != (creation.password is None):
             raise CredentialMalformed("Username and Password must be both provided or both absent")
-        if creation.username is not None:
-            raise InvalidInput("tokens with a username and password are not served; leave both out")
         return json_text(await self._auth.create(creation))
 
     async def _get(self, params: GetToken, _exchange: Exchange) -> bytes:
         if params.supertoken is None:
-            return json_text(self._auth.verify(params.token).form())
-        self._need_root(params.supertoken, "Only SuperToken can query by username/token_key in token_get")
+            return json_text((await self._auth.verify(params.token)).form())
+        only_root = "Only SuperToken can query by username/token_key in token_get"
+        await self._need_root(params.supertoken, only_root, f"Failed to parse supertoken: {FORMS}")
         is_credential = ":" in params.token or "|" in params.token
-        token = self._auth.verify(params.token) if is_credential else self._find(params.token)
+        token = await self._auth.verify(params.token) if is_credential else self._find(params.token)
         return json_text(token.form())
 
     async def _list_all(self, params: ListTokens, _exchange: Exchange) -> bytes:
-        self._need_root(params.token, "Only SuperToken can list all tokens")
+        await self._need_root(params.token, "Only SuperToken can list all tokens")
         return json_text({"tokens": [token.form() for token in self._auth.all()]})
 
+    async def _edit(self, params: EditToken, _exchange: Exchange) -> bytes:
+        await self._need_root(params.token, "Only SuperToken can edit token limits")
+        token = self._find(params.target_token)
+        await self._auth.edit(token, params.limit)
+        return json_text({"id": token.row.id, "success": True, "token_key": token.row.key})
+
+    async def _roll(self, params: RollTokenSecret, _exchange: Exchange) -> bytes:
+        await self._need_root(params.token, _ROOT_ONLY, FORMS)
+        return json_text(await self._auth.roll(self._target(params.target_token)))
+
+    async def _change_password(self, params: ChangePassword, _exchange: Exchange) -> bytes:
+        await self._need_root(params.token, _ROOT_ONLY, FORMS)
+        if not params.new_password:
+            raise InvalidInput("New password cannot be empty")
+        if len(params.new_password.encode()) < LEAST_PASSWORD_BYTES:
+            raise InvalidInput(f"New password must be at least {LEAST_PASSWORD_BYTES} characters long")
+        await self._auth.change_password(self._target(params.target_token), params.new_password)
+        return json_text({"success": True, "message": "Password changed successfully"})
+
     async def _delete(self, params: DeleteToken, _exchange: Exchange) -> bytes:
-        self._need_root(params.token, "Only SuperToken can delete tokens")
+        await self._need_root(params.token, "Only SuperToken can delete tokens")
         name = params.target_token.strip()
         if not name:
             raise InvalidInput("target_token cannot be empty")
@@ -59,12 +91,21 @@ class TokenMethods:
             }
         )
 
-    def _need_root(self, credential: str, otherwise: str) -> None:
-        if not self._auth.is_root(credential):
+    async def _need_root(self, credential: str, otherwise: str, malformed: str | None = None) -> None:
+        """Some methods have their own words for a credential that is none."""
+        try:
+            token = await self._auth.verify(credential)
+        except CredentialMalformed as e:
+            raise e if malformed is None else CredentialMalformed(malformed) from None
+        if not token.is_root:
             raise PermissionDenied(otherwise)
 
-    def _find(self, name: str) -> Token:
+    def _target(self, text: str) -> Token:
+        """The token that a key, a username or a whole credential names; its second half is not looked at."""
+        return self._find(text.partition(":")[0].partition("|")[0], "Target token")
+
+    def _find(self, name: str, what: str = "Token") -> Token:
         token = self._auth.find(name)
         if token is None:
-            raise NotFound(f"Token not found by key/username: {name}")
+            raise NotFound(f"{what} not found by key/username: {name}")
         return token

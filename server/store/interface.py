@@ -181,8 +181,15 @@ class Store(Protocol):
         """Commit the changes together; when this returns they survive a crash."""
         ...
 
-    async def select(self, conditions: Sequence[Condition]) -> list[StoredTask]:
-        """Rows that match, ordered and limited as the protocol says; 10,000 at most."""
+    async def select(self, conditions: Sequence[Condition], among: Sequence[int] | None = None) -> list[StoredTask]:
+        """
+        Rows that match, ordered and limited as the protocol says; 10,000 at most.
+
+        ``among`` are the ids to choose from, 1,000 at most; ``None`` chooses from all.
+
+        Raises:
+            ResponseTooBig: what they say is more than a response may hold.
+        """
         ...
 
     async def running(self) -> list[StoredTask]:

@@ -56,9 +56,9 @@ _COLUMNS = (
 )
 
 
-def select_tasks(conditions: Sequence[Condition]) -> Select[Any]:
-    """The rows of a query, complete with their names, in its order."""
-    chosen = chosen_ids(conditions)
+def select_tasks(conditions: Sequence[Condition], among: Sequence[int] | None = None) -> Select[Any]:
+    """The rows of a query, complete with their names, in its order; of those ``among``, ``None`` for all."""
+    chosen = chosen_ids(conditions, among)
     tables = (
         chosen.join(task, task.c.id == chosen.c.id)
         .join(agent, agent.c.id == task.c.agent_id)
@@ -73,6 +73,16 @@ def select_tasks(conditions: Sequence[Condition]) -> Select[Any]:
         else (chosen.c.half.desc(), task.c.finished_ms.asc(), task.c.id.asc())
     )
     return select(*_COLUMNS).select_from(tables).order_by(*order).limit(most(conditions))
+
+
+def select_size(conditions: Sequence[Condition]) -> Select[Any]:
+    """How many characters a query's results, messages and details have together."""
+    chosen = chosen_ids(conditions)
+    texts = (task_result.c.error_message, task_result.c.result, task_result.c.detail)
+    size = sum((func.coalesce(func.length(text), 0) for text in texts), literal(0))
+    return select(func.coalesce(func.sum(size), 0)).select_from(
+        chosen.join(task_result, task_result.c.task_id == chosen.c.id)
+    )
 
 
 def select_running() -> Select[Any]:
@@ -92,9 +102,9 @@ def most(conditions: Sequence[Condition]) -> int:
     return DEFAULT_ROWS if newest is None else min(newest, MOST_ROWS)
 
 
-def chosen_ids(conditions: Sequence[Condition]) -> Subquery:
+def chosen_ids(conditions: Sequence[Condition], among: Sequence[int] | None = None) -> Subquery:
     """The ids that match, as (id, half): half 0 is finished, 1 is running. Each half limited by itself."""
-    where = matching(conditions)
+    where = matching(conditions) if among is None else and_(task.c.id.in_(among), matching(conditions))
     newest = newest_count(conditions) is not None
     finished_order = (task.c.finished_ms.desc(), task.c.id.desc()) if newest else (task.c.finished_ms, task.c.id)
     running_order = task.c.id.desc() if newest else task.c.id

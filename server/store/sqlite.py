@@ -20,7 +20,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from protocol.conditions import Condition, newest_count
-from protocol.errors import ConfigError, StartError, StoreFailed
+from protocol.errors import ConfigError, ResponseTooBig, StartError, StoreFailed
+from server.config import RESPONSE_LIMIT_BYTES
 from server.store import queries, tables
 from server.store.interface import (
     Change,
@@ -111,6 +112,10 @@ def _lock(path: Path) -> int:
     return lock
 
 
+_FEW_ROWS = 10
+"""No upload has more than a tenth of what a response may have, so these need no look at their size."""
+
+
 class SqliteStore:
     """See ``interface.Store``."""
 
@@ -146,11 +151,17 @@ class SqliteStore:
 
         return await self._on(self._writer, run)
 
-    async def select(self, conditions: Sequence[Condition]) -> list[StoredTask]:
+    async def select(self, conditions: Sequence[Condition], among: Sequence[int] | None = None) -> list[StoredTask]:
         """Rows that match."""
-        return await self._read(
-            lambda connection: [StoredTask._make(row) for row in connection.execute(queries.select_tasks(conditions))]
-        )
+
+        def run(connection: Connection) -> list[StoredTask]:
+            if queries.most(conditions) > _FEW_ROWS and among is None:
+                size = connection.scalar(queries.select_size(conditions))
+                if size > RESPONSE_LIMIT_BYTES:
+                    raise ResponseTooBig(RESPONSE_LIMIT_BYTES)
+            return [StoredTask._make(row) for row in connection.execute(queries.select_tasks(conditions, among))]
+
+        return await self._read(run)
 
     async def running(self) -> list[StoredTask]:
         """All tasks without an end."""

@@ -76,7 +76,7 @@ OpenRig = Callable[..., AbstractAsyncContextManager[Rig]]
 @asynccontextmanager
 async def open_rig_in(state_dir: Path, **settings: Any) -> AsyncIterator[Rig]:
     """A server on the directory; a second time, it is the same store again."""
-    config = Config(**{"port": 0, "state_dir": state_dir, "root_token": ROOT, **settings})
+    config = Config(**{"port": 0, "state_dir": state_dir, "root_token": ROOT, "rejection_delay_s": 0.0, **settings})
     timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
     async with (
         open_server(config, registry=CollectorRegistry()) as server,

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from protocol.errors import CredentialMalformed
-from server.auth import Token, hash_secret, split_credential
+from server.auth import Token
+from server.credentials import hash_secret, split_credential
 from server.store.interface import TokenRow
 from tests.server.rig import AGENT, ROOT, Rig, open_rig_in
 from tests.vector_cases import vectors

@@ -77,6 +77,26 @@ async def test_a_replaced_connection_that_closes_does_not_take_the_new_session_a
         assert (await second.task())["task_id"] == created["id"]
 
 
+async def test_a_connection_that_lost_its_agent_to_another_is_told(rig: Rig) -> None:
+    async with rig.agent() as first, rig.agent() as second:
+        assert await first.notice() == {
+            "jsonrpc": "2.0",
+            "method": "task_registration_replaced",
+            "params": {"subscription": first.subscription, "result": {"uuid": AGENT}},
+        }
+        await second.ask("nodeget-server_hello", [])
+        assert second.notices == []
+
+
+async def test_agents_that_share_a_uuid_alternate(rig: Rig) -> None:
+    async with rig.agent() as first, rig.agent() as second:
+        for taker, other in ((first, second), (second, first), (first, second)):
+            await taker.register()
+            await other.notice()
+            await rig.root.call("task_create_task", AGENT, PING)
+            await taker.task()
+
+
 async def test_a_result_may_come_over_another_connection(rig: Rig) -> None:
     async with rig.agent() as first:
         await rig.root.call("task_create_task", AGENT, PING)

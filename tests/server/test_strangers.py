@@ -51,6 +51,7 @@ async def test_a_task_whose_end_cannot_be_stored_ends_when_it_can() -> None:
         store=NoMetrics(),  # type: ignore[arg-type]
         metrics=NoMetrics(),  # type: ignore[arg-type]
         now_ms=lambda: 1_000_000,
+        on_stored=lambda _ids: None,
     )
     ended: list[Reason | None] = []
     results.listen(lambda finished: ended.extend(run.reason for run in finished))
