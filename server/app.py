@@ -153,6 +153,7 @@ async def _serve(
         is_ready=metrics.is_store_up,
         grants=grants,
         max_connections=config.max_connections,
+        ping_s=config.ping_s,
     )
     async with asyncio.TaskGroup() as eternal:
         watching = [

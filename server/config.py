@@ -18,6 +18,7 @@ class Config(Struct, frozen=True, kw_only=True):
 
     ``outbox_size`` is how many tasks may wait for one agent; the next one becomes ``unknown / internal``.
     ``max_connections`` counts WebSockets and calls on their way; the next one is answered 429.
+    ``ping_s`` is how long a WebSocket is silent before it is pinged: long enough for a stock agent to introduce itself.
     ``rejection_delay_s`` is how long the first rejected registration of an address waits for its answer.
     """
 
@@ -28,6 +29,7 @@ class Config(Struct, frozen=True, kw_only=True):
     root_token: str | None = None
     outbox_size: int = 10_000
     max_connections: int = 10_000
+    ping_s: float = 30.0
     rejection_delay_s: float = 1.0
 
     @property

@@ -38,7 +38,6 @@ _WRONG_TYPE = "Supplied content type is not allowed. Content-Type: application/j
 _WRONG_METHOD = "Used HTTP Method is not allowed. POST is required\n"
 _TOO_MANY = "Too many connections. Please try again later."
 _TOO_BIG = -32007
-_PING_S = 30
 _DEAD_PEER_MS = 20_000
 
 
@@ -56,6 +55,7 @@ class Door:
         is_ready: Callable[[], bool],
         grants: Grants,
         max_connections: int,
+        ping_s: float,
     ) -> None:
         self._rpc = rpc
         self._sessions = sessions
@@ -65,6 +65,7 @@ class Door:
         self._is_ready = is_ready
         self._grants = grants
         self._room = max_connections
+        self._ping_s = ping_s
         self._sockets: set[web.WebSocketResponse] = set()
         self._closing = False
 
@@ -127,7 +128,7 @@ class Door:
         return _json(await self._rpc.answer(body, Exchange()) or b"null")
 
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse(max_msg_size=REQUEST_LIMIT_BYTES, heartbeat=_PING_S)
+        ws = web.WebSocketResponse(max_msg_size=REQUEST_LIMIT_BYTES, heartbeat=self._ping_s)
         await ws.prepare(request)
         _notice_dead_peers(request)
         self._sockets.add(ws)
