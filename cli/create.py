@@ -6,11 +6,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from agent.permissions import SWITCHES
 from cli.agents import agent_uuid
 from cli.client import Client
 from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
 from cli.screen import console, printable
 from protocol.errors import ConfigError, Unreadable
+from protocol.outcomes import Reason
 from protocol.tasks import TASK_TYPES, read_task
 
 
@@ -41,7 +43,9 @@ def create(
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """
-    Create one task, wait for its result, print it. Exit code 1 when it did not succeed.
+    Create one task, wait for its result, print it. When it did not succeed: the reason, and exit code 1.
+
+    What follows `--` is taken as it is: `cronprobe create execute -- uname -a`
 
     Examples: `cronprobe create ping 127.0.0.1`, `cronprobe create --agent fra-1 http_request https://example.com/
     --method POST -H 'content-type: application/json' --body '{}'`
@@ -60,7 +64,7 @@ def create(
     elif response["success"]:
         _print_result(response["task_event_result"])
     else:
-        console.out(printable(response["error_message"] or "failed"), highlight=False)
+        console.out(printable(_why(client, response, task_type)), highlight=False)
     raise typer.Exit(0 if response["success"] else 1)
 
 
@@ -99,6 +103,18 @@ def _task(name: str, arguments: list[str], request: dict[str, object]) -> object
     except Unreadable as e:
         raise ConfigError(f"ARGUMENT: {name}: {e}") from e
     return task
+
+
+def _why(client: Client, response: dict[str, Any], task_type: str) -> str:
+    """What the server makes of a failure: outcome and reason, and which switch would permit what was refused."""
+    conditions = [{"task_id": response["task_id"]}, {"uuid": response["agent_uuid"]}, {"type": task_type}]
+    query: dict[str, object] = {"task_data_query": {"condition": conditions, "detail": True}}
+    [row] = msgspec.json.decode(client.call("task_query_task", query))
+    message = response["error_message"] or "no message"
+    if row["reason"] == Reason.REFUSED.word:
+        switch = (row["detail"] or {}).get("switch") or SWITCHES[task_type]
+        message = f"set {switch} in the agent's file, or start cronprobe up with --allow {task_type} ({message})"
+    return f"{row['reason']}: {message}"
 
 
 def _print_result(result: dict[str, Any] | None) -> None:

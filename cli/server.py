@@ -1,7 +1,10 @@
 """``cronprobe server``: the task server by itself."""
 
 import asyncio
+from typing import Annotated
 
+import typer
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from rich.markup import escape
 
@@ -18,7 +21,7 @@ from cli.options import (
 )
 from cli.screen import console
 from server.app import Server, open_server
-from server.config import Config
+from server.config import MAX_CONNECTIONS, Config
 
 
 def server(
@@ -26,6 +29,10 @@ def server(
     store: StoreUrl = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root_token: RootToken = None,
+    max_connections: Annotated[
+        int,
+        typer.Option(envvar="CRONPROBE_MAX_CONNECTIONS", min=1, help="WebSockets and calls at once; more get a 429."),
+    ] = MAX_CONNECTIONS,
 ) -> None:
     """
     Run the task server: it holds the agents, keeps the results, serves /metrics and JSON-RPC.
@@ -34,7 +41,8 @@ def server(
 
     Example: `cronprobe server --listen 0.0.0.0:2211 --state-dir /var/lib/cronprobe`
     """
-    live(lambda stop: serve(server_config(listen, store, state_dir, root_token), stop))
+    config = replace(server_config(listen, store, state_dir, root_token), max_connections=max_connections)
+    live(lambda stop: serve(config, stop))
 
 
 def server_config(listen: Listen, store: StoreUrl, state_dir: StateDir, root_token: RootToken) -> Config:

@@ -1,5 +1,6 @@
 """``cronprobe token``: who may do what."""
 
+import os
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -15,8 +16,11 @@ from protocol.permissions import read_limit
 from protocol.reading import normal_uuid, sequence
 
 token = typer.Typer(
-    add_completion=False, help="Make, list and revoke tokens (with the root token).", no_args_is_help=True
+    add_completion=False, help="Make, list, change and revoke tokens (with the root token).", no_args_is_help=True
 )
+
+
+Key = Annotated[str, typer.Argument(help="The token's key (what stands before the colon), or its username.")]
 
 
 class Kind(StrEnum):
@@ -57,6 +61,10 @@ def create(
     expires: Annotated[
         str | None, typer.Option(help="RFC 3339 time from which it no longer works.", metavar="TIME")
     ] = None,
+    username: Annotated[
+        str | None,
+        typer.Option(help="Let NAME|PASSWORD work as well; the password is asked for, or in CRONPROBE_PASSWORD."),
+    ] = None,
     server: ServerUrl = DEFAULT_SERVER,
     token_file: TokenFile = None,
     token: TokenText = None,
@@ -67,15 +75,11 @@ def create(
 
     Example: `cronprobe token create agent --agent e8583352-39e8-5a5b-b66c-e450689088fd`
     """
-    try:
-        uuid = None if agent is None else normal_uuid(agent)
-        if limits is not None:
-            sequence(read_limit)(limits.encode())
-    except Unreadable as e:
-        raise ConfigError(f"{'--limits' if limits else '--agent'}: {e}") from e
     creation: dict[str, object] = {
-        "token_limit": _limits(kind, uuid) if limits is None else msgspec.Raw(limits.encode()),
+        "token_limit": _given_limits(kind, agent, limits),
         "timestamp_to": None if expires is None else _time_ms(expires),
+        "username": username,
+        "password": None if username is None else _password(username),
     }
     client = Client(server, "")
     params: dict[str, object] = {"father_token": find_token(token_file, token, state_dir), "token_creation": creation}
@@ -101,25 +105,105 @@ def list_tokens(
 
 
 @token.command()
-def revoke(
-    key: Annotated[str, typer.Argument(help="The token's key: what stands before the colon.")],
+def edit(
+    key: Key,
+    kind: Annotated[Kind, typer.Argument(help="agent, scheduler or reader.")] = Kind.READER,
+    agent: Annotated[str | None, typer.Option(help="Only for the agent with this UUID.", metavar="UUID")] = None,
+    limits: Annotated[
+        str | None, typer.Option(help="The limits themselves, as the protocol's JSON array.", metavar="JSON")
+    ] = None,
     server: ServerUrl = DEFAULT_SERVER,
     token_file: TokenFile = None,
     token: TokenText = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
-    """Delete a token: it stops working at once."""
+    """
+    Give a token other limits, which hold at once.
+
+    Example: `cronprobe token edit 3kYwQx0bTq7LmVzN agent --agent e8583352-39e8-5a5b-b66c-e450689088fd`
+    """
     client = Client(server, find_token(token_file, token, state_dir))
-    name = key.partition(":")[0]
-    client.call("token_delete", {"target_token": name})
-    console.out(f"revoked {name}", highlight=False)
+    client.call("token_edit", {"target_token": _name(key), "limit": _given_limits(kind, agent, limits)})
+    console.out(f"edited {_name(key)}", highlight=False)
+
+
+@token.command()
+def roll(
+    key: Key,
+    server: ServerUrl = DEFAULT_SERVER,
+    token_file: TokenFile = None,
+    token: TokenText = None,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+) -> None:
+    """Give a token a new secret and print it, key:secret. The old secret stops working at once."""
+    client = Client(server, find_token(token_file, token, state_dir))
+    rolled = msgspec.json.decode(client.call("token_roll_token_secret", {"target_token": _name(key)}))
+    console.out(f"{rolled['key']}:{rolled['secret']}", highlight=False)
+
+
+@token.command()
+def password(
+    username: Annotated[str, typer.Argument(help="The token's username, or its key.")],
+    server: ServerUrl = DEFAULT_SERVER,
+    token_file: TokenFile = None,
+    token: TokenText = None,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+) -> None:
+    """Give a token with a username another password, asked for or in CRONPROBE_PASSWORD."""
+    client = Client(server, find_token(token_file, token, state_dir))
+    params: dict[str, object] = {"target_token": username, "new_password": _password(username)}
+    client.call("token_change_password", params)
+    console.out(f"changed the password of {username}", highlight=False)
+
+
+@token.command()
+def revoke(
+    key: Key,
+    server: ServerUrl = DEFAULT_SERVER,
+    token_file: TokenFile = None,
+    token: TokenText = None,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+) -> None:
+    """Delete a token: it stops working at once, also on connections that are open."""
+    client = Client(server, find_token(token_file, token, state_dir))
+    client.call("token_delete", {"target_token": _name(key)})
+    console.out(f"revoked {_name(key)}", highlight=False)
+
+
+def _name(key: str) -> str:
+    """The key alone, should the whole token have been given."""
+    return key.partition(":")[0]
+
+
+def _password(username: str) -> str:
+    given = os.environ.get("CRONPROBE_PASSWORD")
+    return given if given is not None else typer.prompt(f"Password of {username}", hide_input=True, err=True)
+
+
+def _given_limits(kind: Kind, agent: str | None, limits: str | None) -> object:
+    try:
+        if limits is None:
+            return _limits(kind, None if agent is None else normal_uuid(agent))
+        sequence(read_limit)(limits.encode())
+    except Unreadable as e:
+        raise ConfigError(f"{'--limits' if limits else '--agent'}: {e}") from e
+    return msgspec.Raw(limits.encode())
 
 
 def _cells(token: dict[str, Any]) -> tuple[object, ...]:
-    times = (token["timestamp_from"], token["timestamp_to"])
-    shown = [None if t is None else datetime.fromtimestamp(t / 1000, UTC).isoformat(timespec="seconds") for t in times]
+    shown = [_time(token[end]) for end in ("timestamp_from", "timestamp_to")]
     limits = msgspec.json.encode(token["token_limit"]).decode() if token["token_limit"] else None
     return token["token_key"], token["username"], *shown, limits
+
+
+def _time(milliseconds: int | None) -> str | None:
+    """The time, or the number where no calendar has it."""
+    if milliseconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return str(milliseconds)
 
 
 def _time_ms(text: str) -> int:

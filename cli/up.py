@@ -28,6 +28,7 @@ from cli.token import agent_limits
 from protocol.errors import ConfigError, RpcError, StoreFailed
 from protocol.methods.task import Created, NewTask
 from protocol.methods.token import read_token_creation
+from protocol.tasks import TASK_TYPES
 from scheduler.app import open_scheduler
 from scheduler.jobfile import load
 from scheduler.jobs import JobFile
@@ -52,6 +53,12 @@ def up(
     agent: Annotated[
         str, typer.Option(envvar="CRONPROBE_AGENT", help="Run the agent that the files give this name.", metavar="NAME")
     ] = _USUAL_NAME,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Let the local agent take this task type as well, such as execute; repeatable.", metavar="TYPE"
+        ),
+    ] = None,
     no_agent: Annotated[bool, typer.Option("--no-agent", help="Run no agent here.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line per result.")] = False,
 ) -> None:
@@ -64,12 +71,22 @@ def up(
     if agent not in jobs.agents and agent != _USUAL_NAME and not no_agent:
         known = ", ".join(jobs.agents) or "none"
         raise ConfigError(f"--agent: the job files name no agent {agent!r}; they name: {known}")
+    unknown = set(allow or ()) - TASK_TYPES.keys()
+    if unknown:
+        raise ConfigError(f"--allow: unknown task type {min(unknown)!r}; want one of {', '.join(TASK_TYPES)}")
     config = server_config(listen, store, state_dir, root_token)
-    local = None if no_agent else agent
+    local = None if no_agent else Local(agent, (*_LOCAL_TYPES, *(allow or ())))
     live(lambda stop: run(jobs, config, local, stop, quiet=quiet))
 
 
-async def run(jobs: JobFile, config: Config, local: str | None, stop: asyncio.Event, *, quiet: bool) -> None:
+class Local(Struct, frozen=True):
+    """The agent in this process: its name in the job files, and the task types it takes."""
+
+    name: str
+    allowed: tuple[str, ...]
+
+
+async def run(jobs: JobFile, config: Config, local: Local | None, stop: asyncio.Event, *, quiet: bool) -> None:
     """Run until ``stop``; ``local`` ``None`` runs no agent."""
     registry = CollectorRegistry()
     async with AsyncExitStack() as stack:
@@ -77,12 +94,12 @@ async def run(jobs: JobFile, config: Config, local: str | None, stop: asyncio.Ev
         announce_server(server, config)
         if not quiet:
             server.results.listen(Lines())
-        here = jobs.agents.get(local) if local is not None else None
-        if here is not None:
-            await stack.enter_async_context(_local_agent(server, config, here.uuid))
-            console.print(f"[bold]agent[/bold]    {escape(str(local))}   (UUID {here.uuid})")
+        if local is not None and local.name in jobs.agents:
+            uuid = jobs.agents[local.name].uuid
+            await stack.enter_async_context(_local_agent(server, config, uuid, local.allowed))
+            console.print(f"[bold]agent[/bold]    {escape(local.name)}   (UUID {uuid})")
         elif local is not None:
-            console.print(f"[bold]agent[/bold]    none here: the job files name no agent {local!r}")
+            console.print(f"[bold]agent[/bold]    none here: the job files name no agent {local.name!r}")
         await stack.enter_async_context(open_scheduler(jobs, InProcess(server.tasks), registry=registry))
         await stop.wait()
 
@@ -143,7 +160,7 @@ def result_line(run: Finished) -> str:
 
 
 @asynccontextmanager
-async def _local_agent(server: Server, config: Config, uuid: str) -> AsyncIterator[None]:
+async def _local_agent(server: Server, config: Config, uuid: str, allowed: tuple[str, ...]) -> AsyncIterator[None]:
     anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 compared, not bound
     address = join_listen(anywhere.get(config.host, config.host), server.port)
     here = ServerConfig(
@@ -152,7 +169,7 @@ async def _local_agent(server: Server, config: Config, uuid: str) -> AsyncIterat
         token=await _agent_token(server, config.state_dir / "local-agent-token", uuid),
         ws_url=f"ws://{address}/",
         allow_task=True,
-        allow_task_type=_LOCAL_TYPES,
+        allow_task_type=allowed,
     )
     async with open_agent(AgentConfig(agent_uuid=uuid, servers=(here,))):
         yield

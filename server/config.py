@@ -11,6 +11,9 @@ RESPONSE_LIMIT_BYTES = 100 * 1024 * 1024
 """The largest answer to a call, and to a batch of them."""
 
 
+MAX_CONNECTIONS = 10_000
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """
     ``store_url`` ``None`` is SQLite in the state directory. ``root_token`` is ``key:secret``; ``None`` takes the one
@@ -28,7 +31,7 @@ class Config(Struct, frozen=True, kw_only=True):
     store_url: str | None = None
     root_token: str | None = None
     outbox_size: int = 10_000
-    max_connections: int = 10_000
+    max_connections: int = MAX_CONNECTIONS
     ping_s: float = 30.0
     rejection_delay_s: float = 1.0
 
