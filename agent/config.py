@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from uuid import uuid4
 
 import msgspec
@@ -32,19 +32,21 @@ Count = Annotated[int, Meta(ge=1, description="a whole number, 1 or more")]
 Milliseconds = Annotated[int, Meta(ge=1, description="a whole number of milliseconds, 1 or more")]
 TaskTypes = Annotated[tuple[str, ...], Meta(description="an array of task type names")]
 Labels = Annotated[dict[str, str], Meta(description="a table of strings")]
+Provider = Annotated[Literal["cloudflare", "ipinfo"], Meta(description='"cloudflare" or "ipinfo"')]
 
 AUTO_GEN = "auto_gen"
 # Keys of stock files that nothing here uses.
 STOCK_ONLY = {
-    "exec_max_character",
-    "terminal_shell",
-    "ip_provider",
     "ntp_server",
     "dynamic_report_interval_ms",
     "dynamic_summary_report_interval_ms",
     "static_report_interval_ms",
     "dynamic_summary_select_disk",
     "dynamic_summary_select_network_interface",
+}
+_PROVIDERS = {
+    "cloudflare": ("https://1.1.1.1/cdn-cgi/trace", "https://[2606:4700:4700::1111]/cdn-cgi/trace"),
+    "ipinfo": ("https://ipinfo.io", "https://6.ipinfo.io"),
 }
 _KINDS = {str: "a string", bool: "a boolean", int: "an integer", float: "a float", list: "an array", dict: "a table"}
 _SECRET = {"token"}
@@ -83,8 +85,12 @@ class Config(Struct, frozen=True, kw_only=True):
     """
     An agent. ``agent_uuid`` is lowercase hyphenated; ``connect_timeout_ms`` covers TCP, TLS and the upgrade.
 
-    ``network_seats`` is how many network probes run at once, over all servers; ``spool_size`` how many unacknowledged
-    results are kept for each server; ``labels`` is what selectors of job files see.
+    ``network_seats`` is how many network probes run at once, over all servers, and ``web_shell_sessions`` how many
+    terminals; ``spool_size`` how many unacknowledged results are kept for each server; ``labels`` is what selectors of
+    job files see. The three other timeouts hold for tasks that bring none: a network probe's run, the whole of any task
+    but a terminal, and a program's run, which holds always. ``exec_max_character`` is the most that ``execute`` keeps
+    of each output, in bytes. ``terminal_shell`` ``None`` takes bash, else sh. ``ip_v4_url`` and ``ip_v6_url`` take the
+    place of the provider's.
     """
 
     agent_uuid: Words
@@ -94,6 +100,21 @@ class Config(Struct, frozen=True, kw_only=True):
     labels: Labels = {}
     network_seats: Count = 256
     spool_size: Count = 10_000
+    network_timeout_ms: Milliseconds = 10_000
+    task_timeout_ms: Milliseconds = 600_000
+    execute_timeout_ms: Milliseconds = 60_000
+    web_shell_sessions: Count = 8
+    exec_max_character: Count = 10_000
+    terminal_shell: Words | None = None
+    ip_provider: Provider = "cloudflare"
+    ip_v4_url: Words | None = None
+    ip_v6_url: Words | None = None
+
+    @property
+    def ip_urls(self) -> tuple[str, str]:
+        """Where the public addresses are asked for: over IPv4, over IPv6."""
+        v4, v6 = _PROVIDERS[self.ip_provider]
+        return self.ip_v4_url or v4, self.ip_v6_url or v6
 
 
 def load(path: Path) -> Config:
@@ -103,55 +124,70 @@ def load(path: Path) -> Config:
     Raises:
         ConfigError: the file cannot be read, or a value in it makes no sense.
     """
-    table = _toml(path)
-    servers = table.get("server")
-    if not isinstance(servers, list) or not servers or not all(isinstance(server, dict) for server in servers):
-        raise ConfigError(f"{path}: server: found no server; add a [[server]] table")
-    table["server"] = [_server(path, f"server[{index}]", server) for index, server in enumerate(servers)]
-    config = _read(Config, path, "", table, ignored=STOCK_ONLY)
-    return replace(config, agent_uuid=_agent_uuid(path, config.agent_uuid))
-
-
-def _toml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read: {e.strerror}; name a readable file") from e
     except UnicodeDecodeError as e:
         raise ConfigError(f"{path}: found bytes that are not UTF-8; save it as UTF-8") from e
+    config = parse(text, str(path), may_generate=True)
+    return replace(config, agent_uuid=_generated(path)) if config.agent_uuid == AUTO_GEN else config
+
+
+def parse(text: str, where: str, *, may_generate: bool) -> Config:
+    """
+    The configuration that ``text`` says; errors begin with ``where``.
+
+    Its ``agent_uuid`` may be ``auto_gen`` only where the caller can make one.
+
+    Raises:
+        ConfigError: it is no TOML, or a value in it makes no sense.
+    """
+    table = _toml(text, where)
+    servers = table.get("server")
+    if not isinstance(servers, list) or not servers or not all(isinstance(server, dict) for server in servers):
+        raise ConfigError(f"{where}: server: found no server; add a [[server]] table")
+    table["server"] = [_server(where, f"server[{index}]", server) for index, server in enumerate(servers)]
+    config = _read(Config, where, "", table, ignored=STOCK_ONLY)
+    if may_generate and config.agent_uuid == AUTO_GEN:
+        return config
+    return replace(config, agent_uuid=_uuid(f"{where}: agent_uuid", config.agent_uuid))
+
+
+def _toml(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
         what, place = re.fullmatch(r"(.*) \(at (.*)\)", str(e), re.DOTALL).groups()  # type: ignore[union-attr]
         at_line = re.match(r"line (\d+)", place)
         line = at_line[1] if at_line else len(text.splitlines())
-        raise ConfigError(f"{path}:{line}: {what}; correct the TOML") from e
+        raise ConfigError(f"{where}:{line}: {what}; correct the TOML") from e
 
 
-def _server(path: Path, place: str, table: Mapping[str, Any]) -> ServerConfig:
-    server = _read(ServerConfig, path, f"{place}.", table)
+def _server(where: str, place: str, table: Mapping[str, Any]) -> ServerConfig:
+    server = _read(ServerConfig, where, f"{place}.", table)
     for name in server.allow_task_type:
         if name not in TASK_TYPES:
-            log.warning("unknown task type", file=str(path), key=f"{place}.allow_task_type", found=name)
+            log.warning("unknown task type", file=where, key=f"{place}.allow_task_type", found=name)
     try:
         scheme = URL(server.ws_url).protocol
     except ValueError:
         scheme = ""
     if scheme not in ("ws:", "wss:"):
-        raise ConfigError(f"{path}: {place}.ws_url: found '{server.ws_url}'; want a URL with ws:// or wss://")
-    return replace(server, server_uuid=_uuid(f"{path}: {place}.server_uuid", server.server_uuid))
+        raise ConfigError(f"{where}: {place}.ws_url: found '{server.ws_url}'; want a URL with ws:// or wss://")
+    return replace(server, server_uuid=_uuid(f"{where}: {place}.server_uuid", server.server_uuid))
 
 
-def _read(form: type[S], path: Path, prefix: str, table: Mapping[str, Any], ignored: Iterable[str] = ()) -> S:
+def _read(form: type[S], where: str, prefix: str, table: Mapping[str, Any], ignored: Iterable[str] = ()) -> S:
     fields = {known.encode_name: known for known in msgspec.structs.fields(form)}
     for key in sorted(table.keys() - fields.keys() - set(ignored)):
-        log.warning("unknown key", file=str(path), key=prefix + key)
+        log.warning("unknown key", file=where, key=prefix + key)
     missing = [key for key, known in fields.items() if known.required and key not in table]
     if missing:
-        raise ConfigError(f"{path}: {prefix}{missing[0]}: found nothing; want {_want(fields[missing[0]])}")
+        raise ConfigError(f"{where}: {prefix}{missing[0]}: found nothing; want {_want(fields[missing[0]])}")
     for key, known in fields.items():
         if key in table:
-            _check(known, table[key], f"{path}: {prefix}{key}")
+            _check(known, table[key], f"{where}: {prefix}{key}")
     return msgspec.convert(table, form)
 
 
@@ -165,7 +201,9 @@ def _check(known: FieldInfo, value: object, where: str) -> None:
 
 
 def _want(known: FieldInfo) -> str:
-    return next(str(mark.description) for mark in known.type.__metadata__)
+    """The description of the field's type, or of the one that may also be left out."""
+    kinds = (known.type, *get_args(known.type))
+    return next(str(mark.description) for kind in kinds for mark in getattr(kind, "__metadata__", ()))
 
 
 def _uuid(where: str, text: str) -> str:
@@ -175,9 +213,8 @@ def _uuid(where: str, text: str) -> str:
         raise ConfigError(f"{where}: found '{text}'; want a UUID") from e
 
 
-def _agent_uuid(path: Path, text: str) -> str:
-    if text != AUTO_GEN:
-        return _uuid(f"{path}: agent_uuid", text)
+def _generated(path: Path) -> str:
+    """The UUID made at the first start."""
     kept = path.with_suffix(".uuid")
     try:
         if not kept.exists():

@@ -20,7 +20,7 @@ from agent.config import ServerConfig
 from agent.frames import TASK_METHOD, Reply, read_frame
 from agent.permissions import permitted_types
 from agent.spool import Spool
-from agent.worker import Worker
+from agent.worker import Origin, Worker
 from protocol import jsonrpc
 from protocol.errors import Error, Unreadable
 from protocol.methods.task import ClientInfo
@@ -72,7 +72,7 @@ class Connection:
         register_every_s: float = REGISTER_EVERY_S,
     ) -> None:
         self._server = server
-        self._permitted = permitted_types(server)
+        self._origin = Origin(server, permitted_types(server), spool)
         self._registration = msgspec.json.encode([server.token, agent_uuid, client_info])
         self._connect_limit_s = connect_limit_s
         self._spool = spool
@@ -185,7 +185,9 @@ class Connection:
             if reply.id == REGISTER_ID and reply.code is not None:
                 self._log.warning("registration refused", code=reply.code, error=reply.message)
             self._spool.answered(reply, now_s)
-        self._worker.accept(frame.tasks, permitted=self._permitted, spool=self._spool)
+        if frame.is_replaced:
+            self._log.warning("another connection registered with this agent's UUID; give each agent a UUID of its own")
+        self._worker.accept(frame.tasks, self._origin)
 
     async def _upload(self, web_socket: ClientWebSocketResponse[bool]) -> Never:
         while True:

@@ -13,6 +13,7 @@ from protocol.errors import Unreadable
 from protocol.reading import MALFORMED
 
 TASK_METHOD = "task_register_task"
+REPLACED_METHOD = "task_registration_replaced"
 
 _ABSENT = Raw(b"")
 
@@ -27,10 +28,15 @@ class Reply(Struct, frozen=True):
 
 
 class Frame(Struct, frozen=True):
-    """The replies and the JSON of the tasks in one frame, each in its order."""
+    """
+    The replies and the JSON of the tasks in one frame, each in its order.
+
+    ``is_replaced``: the server says that another connection registered this agent.
+    """
 
     replies: list[Reply]
     tasks: list[Raw]
+    is_replaced: bool = False
 
 
 class _Message(Struct):
@@ -63,7 +69,8 @@ def read_frame(text: bytes) -> Frame:
         raise Unreadable(str(e)) from e
     replies = [_reply(message) for message in messages if message.method is None]
     tasks = [_task(message.params) for message in messages if message.method == TASK_METHOD]
-    return Frame(replies, [task for task in tasks if task is not None])
+    is_replaced = any(message.method == REPLACED_METHOD for message in messages)
+    return Frame(replies, [task for task in tasks if task is not None], is_replaced)
 
 
 def _reply(message: _Message) -> Reply:

@@ -25,3 +25,10 @@ def permitted_types(server: ServerConfig) -> frozenset[str]:
     if server.allow_task_type:
         return frozenset(server.allow_task_type)
     return frozenset(name for name, switch in SWITCHES.items() if getattr(server, switch))
+
+
+def switch_of(server: ServerConfig, task_type: str) -> str:
+    """Which key of the file decides on this type."""
+    if not server.allow_task:
+        return "allow_task"
+    return "allow_task_type" if server.allow_task_type else SWITCHES[task_type]

@@ -34,9 +34,9 @@ FINAL_CODES = {105, ALREADY_UPLOADED, -32602, 102}
 
 
 class _Held(Struct):
-    """A result: its upload call, and how often in a row it was answered with an error that may pass."""
+    """A result: its JSON, and how often in a row it was answered with an error that may pass."""
 
-    upload: bytes
+    response: bytes
     failures: int = 0
 
 
@@ -52,8 +52,20 @@ class Spool:
         self._ready: OrderedDict[int, None] = OrderedDict()
         self._due_s: dict[int, float] = {}
         self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
         self._dropped = 0
         self._drop_log_due_s = 0.0
+
+    async def wait_empty(self) -> None:
+        """Until every result was acknowledged."""
+        await self._emptied.wait()
+
+    def renew(self, *, token: str, size: int) -> None:
+        """The agent starts anew: what ran is gone, what was found is kept and sent with this token."""
+        self._token = msgspec.json.encode(token)
+        self._size = size
+        self._running.clear()
 
     def claim(self, task_id: int) -> bool:
         """Whether the task is new here; from now on it is not, until its result is acknowledged."""
@@ -65,7 +77,8 @@ class Spool:
     def put(self, response: TaskResponse, now_s: float) -> None:
         """Keep the result of a claimed task, and let it wait for the connection."""
         self._running.discard(response.task_id)
-        self._held[response.task_id] = _Held(self._upload(response))
+        self._held[response.task_id] = _Held(_text(response))
+        self._emptied.clear()
         self._make_ready(response.task_id)
         if len(self._held) > self._size:
             self._drop_oldest(now_s)
@@ -78,13 +91,13 @@ class Spool:
         room = FRAME_BYTES
         while self._ready and len(uploads) < FRAME_RESULTS:
             task_id = next(iter(self._ready))
-            upload = self._held[task_id].upload
-            if uploads and len(upload) > room:
+            response = self._held[task_id].response
+            if uploads and len(response) > room:
                 break
             del self._ready[task_id]
             self._due_s[task_id] = now_s + ANSWER_LIMIT_S
-            uploads.append(upload)
-            room -= len(upload)
+            uploads.append(jsonrpc.call(task_id, METHOD, b"[%b,%b]" % (self._token, response)))
+            room -= len(response)
         if len(uploads) > 1:
             return jsonrpc.batch(uploads)
         return uploads[0] if uploads else None
@@ -131,6 +144,8 @@ class Spool:
 
     def _forget(self, task_id: int) -> None:
         del self._held[task_id]
+        if not self._held:
+            self._emptied.set()
         self._ready.pop(task_id, None)
         self._due_s.pop(task_id, None)
 
@@ -141,16 +156,18 @@ class Spool:
             self._drop_log_due_s = now_s + DROP_LOG_S
             self._log.warning("spool full: oldest results dropped", dropped=self._dropped, size=self._size)
 
-    def _upload(self, response: TaskResponse) -> bytes:
-        text = response_text(response, extensions=True)
-        if len(text) > LARGEST_RESPONSE:
-            why = f"the body is too large for the upload: {len(text)} bytes, {LARGEST_RESPONSE} at most"
-            failed = replace(
-                response,
-                success=False,
-                error_message=f"Other error: {why}",
-                task_event_result=None,
-                reason=Reason.BODY.word,
-            )
-            text = response_text(failed, extensions=True)
-        return jsonrpc.call(response.task_id, METHOD, b"[%b,%b]" % (self._token, text))
+
+def _text(response: TaskResponse) -> bytes:
+    """The response's JSON; one that no server would take says so instead."""
+    text = response_text(response, extensions=True)
+    if len(text) <= LARGEST_RESPONSE:
+        return text
+    why = f"the body is too large for the upload: {len(text)} bytes, {LARGEST_RESPONSE} at most"
+    failed = replace(
+        response,
+        success=False,
+        error_message=f"Other error: {why}",
+        task_event_result=None,
+        reason=Reason.BODY.word,
+    )
+    return response_text(failed, extensions=True)

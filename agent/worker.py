@@ -1,17 +1,20 @@
 """
 Takes tasks and sees to it that each ends in a result: permission, seat, time limit, probe.
 
-A task of a type that is refused or has no probe is answered at once. All probes here use the network, so they share
-the seats. A failure on our side before the target was asked is never a verdict on the target.
+A task that is refused is answered at once. Probes of the network share seats; terminals have a number of their own and
+no time limit. A failure on our side before the target was asked is never a verdict on the target.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from typing import assert_never
 
 import structlog
 from msgspec import Raw, Struct
 
-from agent.probes.interface import Ending, Failed, Found, Probe
+from agent.config import ServerConfig
+from agent.permissions import switch_of
+from agent.probes.interface import Ending, Failed, Found, Kind, Probe, Work
 from agent.spool import Spool
 from protocol.errors import Unreadable
 from protocol.events import TaskEvent, TaskResponse, read_event
@@ -21,7 +24,6 @@ from protocol.tasks.interface import Result
 
 log = structlog.get_logger()
 
-DEFAULT_LIMIT_S = 10.0
 LONGEST_LIMIT_MS = 86_400_000
 WAY_BACK_MS = 250
 NOT_ALLOWED = "Permission denied: Permission Denied: Task not allowed"
@@ -35,15 +37,35 @@ class _Identity(Struct):
 _read_identity: Reader[_Identity] = plain(_Identity)
 
 
-def running_limit_s(timeout_ms: int | None) -> float:
+class Limits(Struct, frozen=True, kw_only=True):
     """
-    How long a probe may run. ``timeout_ms`` is the server's whole budget, so the way back is kept free; ``None``: the
-    limit of a stock agent.
+    How many run at once, and how long; the times hold for tasks that bring none.
+
+    ``network_s`` is the run of a network probe, ``task_s`` the whole of any task but a terminal, in seconds.
     """
-    if timeout_ms is None:
-        return DEFAULT_LIMIT_S
+
+    network_seats: int
+    terminals: int
+    network_s: float
+    task_s: float
+
+
+class Origin(Struct, frozen=True, eq=False):
+    """Where tasks come from, which types they may have, and where their results go."""
+
+    server: ServerConfig
+    permitted: frozenset[str]
+    spool: Spool
+
+
+def budget_s(timeout_ms: int) -> float:
+    """How long a task may take of the server's whole ``timeout_ms``: the way back is kept free."""
     timeout_ms = min(timeout_ms, LONGEST_LIMIT_MS)
     return max(timeout_ms - WAY_BACK_MS, timeout_ms * 0.8) / 1000
+
+
+def _timed_out(limit_s: float) -> str:
+    return f"Other error: Task timed out after {limit_s:g}s"
 
 
 class Worker:
@@ -54,20 +76,21 @@ class Worker:
         *,
         agent_uuid: str,
         probes: Mapping[str, Probe],
-        network_seats: int,
+        limits: Limits,
         now_ms: Callable[[], int],
         group: asyncio.TaskGroup,
     ) -> None:
         self._agent_uuid = agent_uuid
         self._probes = probes
-        self._network_seats = network_seats
-        self._seats = asyncio.Semaphore(network_seats)
+        self._limits = limits
+        self._seats = asyncio.Semaphore(limits.network_seats)
+        self._terminals = 0
         self._now_ms = now_ms
         self._group = group
         self._runs: set[asyncio.Task[None]] = set()
         self._is_stopping = False
 
-    def accept(self, texts: Iterable[Raw], *, permitted: frozenset[str], spool: Spool) -> None:
+    def accept(self, texts: Iterable[Raw], origin: Origin) -> None:
         """Start these tasks, or answer them; those that run or wait in the spool already are left alone."""
         if self._is_stopping:
             return
@@ -75,12 +98,17 @@ class Worker:
             try:
                 event = read_event(text)
             except Unreadable as e:
-                self._answer_unreadable(text, str(e), spool)
+                self._answer_unreadable(text, str(e), origin.spool)
                 continue
-            if not spool.claim(event.task_id):
+            if not origin.spool.claim(event.task_id):
                 log.debug("task came twice", task_id=event.task_id)
-                continue
-            self._admit(event, permitted, spool)
+            elif event.task.name in origin.permitted:
+                run = self._group.create_task(self._run(event, origin), name=f"task {event.task_id}")
+                self._runs.add(run)
+                run.add_done_callback(self._runs.discard)
+            else:
+                detail = {"switch": switch_of(origin.server, event.task.name)}
+                self._end(event, None, Failed(Reason.REFUSED, NOT_ALLOWED, detail), origin.spool)
 
     async def stop(self, grace_s: float) -> None:
         """Take no more tasks, let the running ones end within ``grace_s``, cancel the rest."""
@@ -89,18 +117,6 @@ class Worker:
             await asyncio.wait(self._runs, timeout=grace_s)
         for run in self._runs:
             run.cancel()
-
-    def _admit(self, event: TaskEvent, permitted: frozenset[str], spool: Spool) -> None:
-        name = event.task.name
-        if name not in permitted:
-            self._end(event, None, Failed(Reason.REFUSED, NOT_ALLOWED), spool)
-        elif name not in self._probes:
-            text = f"Other error: Task type not supported by this agent: {name}"
-            self._end(event, None, Failed(Reason.REFUSED, text), spool)
-        else:
-            run = self._group.create_task(self._run(event, spool), name=f"task {event.task_id}")
-            self._runs.add(run)
-            run.add_done_callback(self._runs.discard)
 
     def _answer_unreadable(self, text: Raw, why: str, spool: Spool) -> None:
         log.warning("unreadable task", why=why)
@@ -112,31 +128,69 @@ class Worker:
             failed = Failed(Reason.REFUSED, f"Other error: {why}")
             spool.put(self._response(identity, None, failed), asyncio.get_running_loop().time())
 
-    async def _run(self, event: TaskEvent, spool: Spool) -> None:
-        limit_s = running_limit_s(event.timeout_ms)
+    async def _run(self, event: TaskEvent, origin: Origin) -> None:
+        probe = self._probes[event.task.name]
+        work = Work(event, self._agent_uuid, origin.server.ignore_cert)
+        match probe.kind:
+            case Kind.NETWORK:
+                started_at, ending = await self._with_seat(probe, work)
+            case Kind.LOCAL:
+                limit_s = self._task_s(event)
+                started_at = self._now_ms()
+                ending = await self._within(limit_s, _timed_out(limit_s), probe, work)
+            case Kind.TERMINAL:
+                started_at, ending = self._now_ms(), await self._terminal(probe, work)
+            case _:
+                assert_never(probe.kind)
+        self._end(event, started_at, ending, origin.spool)
+
+    def _task_s(self, event: TaskEvent) -> float:
+        return self._limits.task_s if event.timeout_ms is None else budget_s(event.timeout_ms)
+
+    async def _with_seat(self, probe: Probe, work: Work) -> tuple[int | None, Ending]:
+        """A run that waits for its seat; a wait as long as the whole task may take is a failure of ours."""
+        task_s = self._task_s(work.event)
+        run_s = self._limits.network_s if work.event.timeout_ms is None else task_s
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + task_s
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout_at(ends_s):
                 await self._seats.acquire()
         except TimeoutError:
-            text = f"Other error: No seat within {limit_s:g}s: all {self._network_seats} are taken"
-            self._end(event, None, Failed(Reason.INTERNAL, text), spool)
-            return
+            no_seat = f"Other error: No seat within {task_s:g}s: all {self._limits.network_seats} are taken"
+            text = _timed_out(task_s) if work.event.timeout_ms is None else no_seat
+            return None, Failed(Reason.INTERNAL, text)
         try:
+            left_s = ends_s - loop.time()
+            pool_limit = f"Other error: Network task timed out after {run_s:g}s (pool limit)"
+            is_pool = work.event.timeout_ms is not None or run_s <= left_s
             started_at = self._now_ms()
-            ending = await self._measure(event, limit_s)
+            text = pool_limit if is_pool else _timed_out(task_s)
+            return started_at, await self._within(min(run_s, left_s), text, probe, work)
         finally:
             self._seats.release()
-        self._end(event, started_at, ending, spool)
 
-    async def _measure(self, event: TaskEvent, limit_s: float) -> Ending:
+    async def _terminal(self, probe: Probe, work: Work) -> Ending:
+        most = self._limits.terminals
+        if self._terminals >= most:
+            text = f"Other error: WebShell session limit reached (max {most} concurrent sessions)"
+            return Failed(Reason.INTERNAL, text)
+        self._terminals += 1
+        try:
+            return await self._within(None, "", probe, work)
+        finally:
+            self._terminals -= 1
+
+    async def _within(self, limit_s: float | None, text: str, probe: Probe, work: Work) -> Ending:
+        """The probe's ending; when its time is up before, a failure that says ``text``."""
         limit = asyncio.timeout(limit_s)
         try:
             async with limit:
-                return await self._probes[event.task.name](event.task.payload)
-        except Exception as e:
+                return await probe.run(work)
+        except Exception as e:  # the worker's door: a bug in a probe is logged and becomes a result
             if limit.expired():
-                return Failed(Reason.TIMEOUT, f"Other error: Network task timed out after {limit_s:g}s (pool limit)")
-            log.exception("probe failed", task_id=event.task_id, task_type=event.task.name)
+                return Failed(Reason.TIMEOUT, text)
+            log.exception("probe failed", task_id=work.event.task_id, task_type=work.event.task.name)
             return Failed(Reason.INTERNAL, f"Other error: {e}")
 
     def _end(self, event: TaskEvent, started_at: int | None, ending: Ending, spool: Spool) -> None:

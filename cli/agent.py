@@ -1,15 +1,17 @@
 """``cronprobe agent``: an agent by itself, dialling out to its servers."""
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import typer
 
-from agent.app import open_agent
+from agent.app import Spools, open_agent
 from agent.config import Config, load
 from cli.lifetime import live
+from protocol.errors import ConfigError
 
 log = structlog.get_logger()
 
@@ -27,11 +29,33 @@ def agent(
     Example of a file: `docs/agent.example.toml`
     """
     settings = load(config)
-    log.info("agent starts", uuid=settings.agent_uuid, servers=len(settings.servers))
-    live(lambda stop: work(settings, stop))
+    live(lambda stop: work(settings, config, stop))
 
 
-async def work(config: Config, stop: asyncio.Event) -> None:
-    """Work until ``stop``."""
-    async with open_agent(config):
-        await stop.wait()
+async def work(config: Config, file: Path, stop: asyncio.Event) -> None:
+    """Work until ``stop``; a task that replaces ``file`` makes the agent start anew."""
+    spools = Spools()
+    while not stop.is_set():
+        log.info("agent starts", uuid=config.agent_uuid, servers=len(config.servers))
+        async with open_agent(config, file=file, spools=spools) as agent:
+            await _first(stop.wait(), agent.wait_edited())
+        if not stop.is_set():
+            config = _load_again(file, config)
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _load_again(file: Path, running: Config) -> Config:
+    """What the file says now; ``running`` when it is wrong after all."""
+    try:
+        return load(file)
+    except ConfigError as e:
+        log.error("goes on with the configuration it had", why=str(e))
+        return running

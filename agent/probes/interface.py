@@ -1,15 +1,17 @@
 """
-What a probe is: one async function that takes a task's payload and gives what it found, or why it failed.
+What a probe is: one async function that does a task and gives what it found, or why it failed.
 
-An expected failure is a ``Failed``, never an exception; an exception is a bug. A probe has no overall limit of its
-own: the worker cancels it when its time is up. To add one: its file, and its line in ``open_probes``.
+An expected failure is a ``Failed``, never an exception; an exception is a bug. The worker cancels a probe when its time
+is up. To add one: its file, and its line in ``open_probes``.
 """
 
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from typing import Any
 
 from msgspec import Struct
 
+from protocol.events import TaskEvent
 from protocol.outcomes import Reason
 
 
@@ -29,4 +31,36 @@ class Failed(Struct, frozen=True):
 
 
 Ending = Found | Failed
-Probe = Callable[[Any], Awaitable[Ending]]
+
+
+class Work(Struct, frozen=True):
+    """A task and who asked for it: ``ignore_cert`` leaves that server's certificate unverified."""
+
+    event: TaskEvent
+    agent_uuid: str
+    ignore_cert: bool
+
+
+class Kind(Enum):
+    """What a probe takes: a network seat, a terminal session, or neither."""
+
+    NETWORK = "network"
+    TERMINAL = "terminal"
+    LOCAL = "local"
+
+
+class Probe(Struct, frozen=True):
+    """A task type's function and what it takes."""
+
+    kind: Kind
+    run: Callable[[Work], Awaitable[Ending]]
+
+
+def network(probe: Callable[[Any], Awaitable[Ending]]) -> Probe:
+    """A probe that asks the network, and needs of its task the payload alone."""
+    return Probe(Kind.NETWORK, lambda work: probe(work.event.task.payload))
+
+
+def local(probe: Callable[[Any], Awaitable[Ending]]) -> Probe:
+    """A probe of this machine that needs of its task the payload alone."""
+    return Probe(Kind.LOCAL, lambda work: probe(work.event.task.payload))

@@ -11,18 +11,21 @@ Habit = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 class Target:
     """A listener; ``requests`` is what it was sent, a block of header bytes each, and ``peers`` from where."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, host: str, port: int) -> None:
+        self._host = f"[{host}]" if ":" in host else host
         self.port = port
         self.requests: list[bytes] = []
         self.peers: list[str] = []
         self.asked = asyncio.Event()
 
     def url(self, path: str = "/") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self._host}:{self.port}{path}"
 
 
 @asynccontextmanager
-async def open_target(*answers: bytes, keeps_open: bool = False, greeting: bytes = b"") -> AsyncIterator[Target]:
+async def open_target(
+    *answers: bytes, keeps_open: bool = False, greeting: bytes = b"", host: str = "127.0.0.1"
+) -> AsyncIterator[Target]:
     """
     Sends ``greeting``, and answers the n-th request with the n-th of ``answers``, the last one again and again.
 
@@ -44,8 +47,8 @@ async def open_target(*answers: bytes, keeps_open: bool = False, greeting: bytes
         finally:
             writer.close()
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    target = Target(listener.sockets[0].getsockname()[1])
+    listener = await asyncio.start_server(serve, host, 0)
+    target = Target(host, listener.sockets[0].getsockname()[1])
     async with listener:
         yield target
 

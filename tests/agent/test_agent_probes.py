@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from agent.probes import open_probes, ping
+from agent.probes import ping
 from agent.probes.icmp import Icmp, IcmpNotPermitted
 from agent.probes.interface import Ending, Failed, Found
 from agent.probes.resolving import Address
 from protocol.outcomes import Reason
-from protocol.tasks import TASK_TYPES
 from protocol.tasks.http_request import HttpRequest, HttpResponse
+from tests.agent.probing import probes_of, work
 from tests.agent.targets import closed_port, full_backlog, open_target, reply
 
 ON_ONE_LOOP = pytest.mark.asyncio(loop_factories=["uvloop"])
@@ -45,17 +45,12 @@ class BrokenIcmp(Icmp):
 
 
 async def probe(name: str, payload: Any) -> Ending:
-    with open_probes() as probes:
-        return await probes[name](payload)
+    async with probes_of() as probes:
+        return await probes[name].run(work(name, payload))
 
 
 def request(url: str, **more: Any) -> HttpRequest:
     return HttpRequest(url=url, **({"method": "GET"} | more))
-
-
-def test_every_probe_is_of_a_task_type() -> None:
-    with open_probes() as probes:
-        assert set(probes) <= set(TASK_TYPES)
 
 
 @pytest.mark.parametrize("target", ["127.0.0.1", "::1", "0:0:0:0:0:0:0:1", "localhost"])
@@ -66,9 +61,9 @@ async def test_ping_finds_loopback(target: str) -> None:
 
 
 async def test_pings_at_once_each_get_their_own_reply() -> None:
-    with open_probes() as probes:
+    async with probes_of() as probes:
         targets = [f"127.0.0.{n}" for n in range(1, 101)]
-        endings = await asyncio.gather(*(probes["ping"](target) for target in targets))
+        endings = await asyncio.gather(*(probes["ping"].run(work("ping", target)) for target in targets))
     assert all(isinstance(ending, Found) for ending in endings)
 
 

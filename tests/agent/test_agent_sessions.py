@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Self
@@ -14,9 +14,9 @@ from structlog.testing import capture_logs
 
 from agent.app import open_agent
 from agent.connection import Connection
-from agent.probes.interface import Ending, Found
+from agent.probes.interface import Ending, Found, network
 from agent.spool import Spool
-from agent.worker import Worker, running_limit_s
+from agent.worker import Limits, Origin, Worker, budget_s
 from protocol.methods.task import ClientInfo
 from tests.agent.scripted_server import AGENT_UUID, ScriptedServer, Session, notification, open_server, task
 from tests.agent.targets import closed_port, open_target, reply
@@ -154,15 +154,16 @@ async def test_what_is_not_allowed_is_refused(server: ScriptedServer) -> None:
         session = await server.session()
         (upload,) = await session.run(task(1, {"ping": "127.0.0.1"}))
     assert (upload["success"], upload["error_message"], upload["reason"]) == (False, NOT_ALLOWED, "refused")
+    assert upload["detail"] == {"switch": "allow_task_type"}
 
 
-async def test_what_is_allowed_and_has_no_probe_says_so(server: ScriptedServer) -> None:
-    config = server.agent(servers=(server.config(allow_version=True),))
+async def test_a_refusal_names_the_switch_that_would_permit_it(server: ScriptedServer) -> None:
+    tasks = [task(1, {"execute": {"cmd": "x", "args": []}}), task(2, "version"), task(3, {"ping": "127.0.0.1"})]
+    config = server.agent(servers=(server.config(allow_icmp_ping=False),))
     async with open_agent(config):
         session = await server.session()
-        (upload,) = await session.run(task(1, "version"))
-    text = "Other error: Task type not supported by this agent: version"
-    assert (upload["success"], upload["error_message"], upload["reason"]) == (False, text, "refused")
+        uploads = await session.run(*tasks)
+    assert [upload["detail"]["switch"] for upload in uploads] == ["allow_execute", "allow_version", "allow_icmp_ping"]
 
 
 async def test_an_unreadable_task_is_answered_when_its_id_is_readable(server: ScriptedServer) -> None:
@@ -227,9 +228,9 @@ async def test_leaving_gives_a_probe_in_flight_the_time_to_end(server: ScriptedS
 
     started = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        worker = Worker(agent_uuid=AGENT_UUID, probes={"ping": slow}, network_seats=1, now_ms=lambda: 1, group=group)
+        worker = worker_of(group, ping=slow)
         spool = Spool(server_name="home", token="", size=1)
-        worker.accept([raw(task(1, {"ping": "x"}))], permitted=frozenset({"ping"}), spool=spool)
+        worker.accept([raw(task(1, {"ping": "x"}))], Origin(server.config(), frozenset({"ping"}), spool))
         await started.wait()
         asyncio.get_running_loop().call_soon(release.set)
         await worker.stop(5)
@@ -289,7 +290,7 @@ async def test_the_registration_is_repeated_on_the_same_connection(server: Scrip
             client_info=ClientInfo(),
             connect_limit_s=5,
             spool=Spool(server_name="home", token="", size=1),
-            worker=Worker(agent_uuid=AGENT_UUID, probes={}, network_seats=1, now_ms=lambda: 1, group=group),
+            worker=worker_of(group),
             rng=Random(1),
             register_every_s=0.01,
         )
@@ -308,7 +309,31 @@ async def test_a_probe_that_takes_too_long_times_out(server: ScriptedServer) -> 
 
 
 def test_the_way_back_is_kept_free() -> None:
-    assert [running_limit_s(ms) for ms in (None, 10_000, 1_250, 1_000, 100)] == [10, 9.75, 1, 0.8, 0.08]
+    assert [budget_s(ms) for ms in (10_000, 1_250, 1_000, 100)] == [9.75, 1, 0.8, 0.08]
+
+
+async def test_waiting_for_a_seat_is_not_running(server: ScriptedServer) -> None:
+    """Without a timeout of its own a task waits as long as any task may take, and runs as long as the network may."""
+    async with (
+        open_target(keeps_open=True) as target,
+        agent_of(server, network_seats=1, network_timeout_ms=150) as session,
+    ):
+        uploads = await session.run(*(task(n, {"http_ping": target.url()}) for n in (1, 2, 3)))
+    text = "Other error: Network task timed out after 0.15s (pool limit)"
+    assert [upload["error_message"] for upload in uploads] == [text] * 3
+    starts = sorted(upload["started_at"] for upload in uploads)
+    assert starts[2] - starts[0] >= 290
+
+
+async def test_any_task_ends_when_the_whole_of_it_takes_too_long(server: ScriptedServer) -> None:
+    config = server.agent(servers=(server.config(allow_execute=True),), network_seats=1, task_timeout_ms=300)
+    async with open_target(keeps_open=True) as target, open_agent(config):
+        session = await server.session()
+        tasks = [task(1, {"http_ping": target.url()}), task(2, {"ping": "127.0.0.1"})]
+        slow = task(3, {"execute": {"cmd": "sleep", "args": ["30"]}})
+        uploads = await session.run(*tasks, slow)
+    assert [upload["error_message"] for upload in uploads] == ["Other error: Task timed out after 0.3s"] * 3
+    assert [upload["reason"] for upload in uploads] == ["timeout", "internal", "timeout"]
 
 
 async def test_a_task_without_a_seat_says_nothing_about_its_target(server: ScriptedServer) -> None:
@@ -321,20 +346,26 @@ async def test_a_task_without_a_seat_says_nothing_about_its_target(server: Scrip
     assert "started_at" not in upload
 
 
-async def test_a_bug_in_a_probe_is_a_result() -> None:
+async def test_a_bug_in_a_probe_is_a_result(server: ScriptedServer) -> None:
     async def broken(_payload: object) -> Ending:
         raise LookupError("a bug")
 
     spool = Spool(server_name="home", token="", size=1)
     with capture_logs() as logs:
         async with asyncio.TaskGroup() as group:
-            worker = Worker(agent_uuid="", probes={"ping": broken}, network_seats=1, now_ms=lambda: 1, group=group)
-            worker.accept([raw(task(1, {"ping": "x"}))], permitted=frozenset({"ping"}), spool=spool)
+            worker = worker_of(group, ping=broken)
+            worker.accept([raw(task(1, {"ping": "x"}))], Origin(server.config(), frozenset({"ping"}), spool))
     assert logs[0]["exc_info"]
     frame = spool.next_frame(0)
     assert frame is not None
     upload = json.loads(frame)["params"][1]
     assert (upload["error_message"], upload["reason"]) == ("Other error: a bug", "internal")
+
+
+def worker_of(group: asyncio.TaskGroup, **probes: Callable[[object], Awaitable[Ending]]) -> Worker:
+    limits = Limits(network_seats=1, terminals=1, network_s=10, task_s=600)
+    table = {name: network(probe) for name, probe in probes.items()}
+    return Worker(agent_uuid=AGENT_UUID, probes=table, limits=limits, now_ms=lambda: 1, group=group)
 
 
 def raw(event: dict[str, Any]) -> Raw:

@@ -1,20 +1,10 @@
 """Where the table of task types and the table of probes must agree."""
 
-import pytest
-
-from agent.probes import open_probes
+from agent.permissions import SWITCHES
 from protocol.tasks import TASK_TYPES
-
-PROBED = ("ping", "tcp_ping", "http_ping", "http_request")
-
-
-@pytest.mark.parametrize("name", PROBED)
-def test_a_type_that_is_scheduled_has_a_probe(name: str) -> None:
-    with open_probes() as probes:
-        assert name in TASK_TYPES
-        assert name in probes
+from tests.agent.probing import probes_of
 
 
-def test_every_probe_is_of_a_task_type() -> None:
-    with open_probes() as probes:
-        assert probes.keys() <= TASK_TYPES.keys()
+async def test_every_task_type_has_a_probe_and_a_switch_and_nothing_else_has() -> None:
+    async with probes_of() as probes:
+        assert probes.keys() == TASK_TYPES.keys() == SWITCHES.keys()
