@@ -42,6 +42,7 @@ from server.store import open_store
 from server.store.interface import Store
 from server.task_ids import TaskIds
 from server.tasks import Tasks
+from server.terminal import Terminals
 from server.writer import Writer
 
 log = structlog.get_logger()
@@ -152,6 +153,7 @@ async def _serve(
         server_uuid=server_uuid,
         is_ready=metrics.is_store_up,
         grants=grants,
+        terminals=Terminals(running=running, auth=auth, grants=grants),
         max_connections=config.max_connections,
         ping_s=config.ping_s,
     )

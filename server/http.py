@@ -23,6 +23,7 @@ from server.methods.interface import Exchange
 from server.metrics.probes import ProbeMetrics
 from server.rpc import Rpc
 from server.sessions import Sessions
+from server.terminal import LARGEST_MESSAGE, Terminals
 from server.websocket import GOODBYE_S, WebSocket
 
 log = structlog.get_logger()
@@ -54,6 +55,7 @@ class Door:
         server_uuid: str,
         is_ready: Callable[[], bool],
         grants: Grants,
+        terminals: Terminals,
         max_connections: int,
         ping_s: float,
     ) -> None:
@@ -64,6 +66,7 @@ class Door:
         self._server_uuid = server_uuid
         self._is_ready = is_ready
         self._grants = grants
+        self._terminals = terminals
         self._room = max_connections
         self._ping_s = ping_s
         self._sockets: set[web.WebSocketResponse] = set()
@@ -128,24 +131,30 @@ class Door:
         return _json(await self._rpc.answer(body, Exchange()) or b"null")
 
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse(max_msg_size=REQUEST_LIMIT_BYTES, heartbeat=self._ping_s)
+        is_terminal = request.path == "/terminal"
+        ws = web.WebSocketResponse(
+            max_msg_size=LARGEST_MESSAGE if is_terminal else REQUEST_LIMIT_BYTES,
+            heartbeat=self._ping_s,
+            autoping=not is_terminal,
+        )
         await ws.prepare(request)
         _notice_dead_peers(request)
         self._sockets.add(ws)
         try:
-            if not self._closing:
-                await WebSocket(
-                    ws,
-                    rpc=self._rpc,
-                    address=request.remote or "",
-                    sessions=self._sessions,
-                    grants=self._grants,
-                ).serve()
-                if ws.close_code == WSCloseCode.MESSAGE_TOO_BIG:
-                    self._rpc.count_refused(_TOO_BIG)
+            if self._closing:
+                return ws
+            if is_terminal:
+                await self._terminals.serve(ws, request.query)
+            else:
+                await self._converse(ws, request.remote or "")
         finally:
             self._sockets.discard(ws)
         return ws
+
+    async def _converse(self, ws: web.WebSocketResponse, address: str) -> None:
+        await WebSocket(ws, rpc=self._rpc, address=address, sessions=self._sessions, grants=self._grants).serve()
+        if ws.close_code == WSCloseCode.MESSAGE_TOO_BIG:
+            self._rpc.count_refused(_TOO_BIG)
 
     async def goodbye(self) -> None:
         """Close the WebSockets, so that the listener need not wait for them."""

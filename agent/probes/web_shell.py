@@ -5,11 +5,12 @@ Whichever side ends, the shell is gone with its process groups before the result
 """
 
 import asyncio
+from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, WSMsgType
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from yarl import URL
 
 from agent.probes.interface import Ending, Failed, Found, Work
@@ -36,10 +37,10 @@ class Terminals:
 class _Text(Struct):
     """What a text frame may say: a new size, or a heartbeat."""
 
-    cols: int | None = None
-    rows: int | None = None
-    type: msgspec.Raw | None = None
-    timestamp: msgspec.Raw | None = None
+    cols: Any = None
+    rows: Any = None
+    type: Any = UNSET
+    timestamp: Any = UNSET
 
 
 async def probe(work: Work, *, terminals: Terminals) -> Ending:
@@ -131,7 +132,7 @@ async def _take_text(text: str, terminal: PseudoTerminal) -> None:
         said = msgspec.json.decode(text, type=_Text) if text.startswith("{") else _Text()
     except msgspec.DecodeError:
         said = _Text()
-    if said.cols is not None and said.rows is not None:
+    if type(said.cols) is int and type(said.rows) is int:
         terminal.resize(said.rows, said.cols)
-    elif said.type is None or said.timestamp is None:
+    elif said.type is UNSET or said.timestamp is UNSET:
         await terminal.write(text.encode())
