@@ -144,10 +144,10 @@ async def test_the_result_comes_when_the_shell_ends() -> None:
 
 
 async def test_when_the_connection_closes_the_shell_and_its_jobs_are_gone(tmp_path: Path) -> None:
-    """One in the foreground that ignores the hang-up, and one in the background."""
+    """One in the foreground that ignores the hang-up, and one in the background, to which bash passes it on."""
     pids = tmp_path / "pids"
     async with open_relay() as relay:
-        async with session(relay) as (ws, run):
+        async with session(relay, terminal_shell="bash") as (ws, run):
             await ws.send_str(
                 f"sleep 60 & echo $! $$ > {pids}; sh -c 'trap \"\" HUP; echo $$ >> {pids}; echo go; sleep 60'\n"
             )
