@@ -25,6 +25,7 @@ from cli.options import DEFAULT_LISTEN, DEFAULT_STATE_DIR, Files, Listen, RootTo
 from cli.screen import console, printable
 from cli.server import announce_server, server_config
 from cli.token import agent_limits
+from protocol.crontab import DeclaredJob
 from protocol.errors import ConfigError, RpcError, StoreFailed
 from protocol.methods.task import Created, NewTask
 from protocol.methods.token import read_token_creation
@@ -35,6 +36,7 @@ from scheduler.jobs import JobFile
 from scheduler.taskserver import TaskServerAway
 from server.app import Server, open_server
 from server.config import Config
+from server.jobs import Jobs, readable
 from server.results import Finished
 from server.tasks import Tasks
 
@@ -96,11 +98,12 @@ async def run(jobs: JobFile, config: Config, local: Local | None, stop: asyncio.
             server.results.listen(Lines())
         if local is not None and local.name in jobs.agents:
             uuid = jobs.agents[local.name].uuid
+            await server.jobs.name_agent(uuid, local.name)
             await stack.enter_async_context(_local_agent(server, config, uuid, local.allowed))
             console.print(f"[bold]agent[/bold]    {escape(local.name)}   (UUID {uuid})")
         elif local is not None:
             console.print(f"[bold]agent[/bold]    none here: the job files name no agent {local.name!r}")
-        await stack.enter_async_context(open_scheduler(jobs, InProcess(server.tasks), registry=registry))
+        await stack.enter_async_context(open_scheduler(jobs, InProcess(server.tasks, server.jobs), registry=registry))
         await stop.wait()
 
 
@@ -108,11 +111,19 @@ class InProcess(Struct, frozen=True):
     """The scheduler's seam to the server in this process."""
 
     tasks: Tasks
+    jobs: Jobs
 
     async def create_tasks(self, batch: Sequence[NewTask]) -> list[Created]:
         """See ``scheduler.taskserver.TaskServer``."""
         try:
             return await self.tasks.create_tasks(batch)
+        except StoreFailed as e:
+            raise TaskServerAway(str(e)) from e
+
+    async def declare(self, jobs: Sequence[DeclaredJob]) -> None:
+        """See ``scheduler.taskserver.TaskServer``."""
+        try:
+            await self.jobs.declare(readable(jobs))
         except StoreFailed as e:
             raise TaskServerAway(str(e)) from e
 

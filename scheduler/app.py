@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from scheduler.cron import trigger_of
+from scheduler.declaration import open_declaration
 from scheduler.jobs import Job, JobFile
 from scheduler.metrics import Metrics
 from scheduler.runner import due_tasks, open_runner
@@ -58,6 +59,7 @@ async def open_scheduler(
     async with (
         open_runner(tasks, server, metrics=metrics, now_ms=now_ms) as runner,
         open_timetable(tasks, runner.beat) as timetable,
+        open_declaration(jobs.jobs, server),
     ):
         _log.info("scheduler started", jobs=len(jobs.jobs), schedules=len(timetable))
         yield Scheduler(timetable)

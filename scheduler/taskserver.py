@@ -10,10 +10,11 @@ from typing import Protocol
 
 import aiohttp
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from yarl import URL
 
 from protocol import jsonrpc
+from protocol.crontab import DeclaredJob
 from protocol.errors import ConfigError, Error
 from protocol.methods.task import Created, NewTask
 from protocol.reading import MALFORMED
@@ -34,7 +35,7 @@ class TaskServerRefused(Error):
 
     def __init__(self, where: str, message: str) -> None:
         self.message = message
-        super().__init__(f"{where}: the task server refused the tasks: {message}")
+        super().__init__(f"{where}: the task server refused: {message}")
 
 
 class TaskServer(Protocol):
@@ -50,17 +51,31 @@ class TaskServer(Protocol):
         """
         ...
 
+    async def declare(self, jobs: Sequence[DeclaredJob]) -> None:
+        """
+        Let callers be shown these jobs, in the place of those declared before.
+
+        Raises:
+            TaskServerAway: it cannot be reached.
+            TaskServerRefused: it does not take them, or they are too many for one call.
+        """
+        ...
+
+
+_NOTHING = Raw(b"null")
+
 
 class _Failure(Struct):
     message: str
 
 
 class _Reply(Struct):
-    result: list[Created] | None = None
+    result: Raw = _NOTHING
     error: _Failure | None = None
 
 
 _read_reply = msgspec.json.Decoder(_Reply).decode
+_read_created = msgspec.json.Decoder(list[Created]).decode
 
 
 class RpcTaskServer:
@@ -80,15 +95,33 @@ class RpcTaskServer:
             created += await self._create(part)
         return created
 
+    async def declare(self, jobs: Sequence[DeclaredJob]) -> None:
+        """See ``TaskServer``."""
+        params = msgspec.json.encode([self._token, jobs])
+        if len(params) > LARGEST_CALL_BYTES:
+            raise TaskServerRefused(
+                self._where, f"the declared jobs have {len(params)} bytes, more than a call may have"
+            )
+        await self._call("job_declare", params)
+
     async def _create(self, tasks: Sequence[NewTask]) -> list[Created]:
+        result = await self._call("task_create_batch", msgspec.json.encode([self._token, tasks]))
+        try:
+            created = _read_created(result)
+        except MALFORMED as e:
+            raise TaskServerAway(f"{self._where}: no answer to tasks: {e}; is it a cronprobe server?") from e
+        if len(created) != len(tasks):
+            what = f"{len(created)} answers to {len(tasks)} tasks"
+            raise TaskServerAway(f"{self._where}: {what}; is it a cronprobe server?")
+        return created
+
+    async def _call(self, method: str, params: bytes) -> Raw:
         self._calls += 1
-        params = msgspec.json.encode([self._token, tasks])
-        reply = await self._post(jsonrpc.call(self._calls, "task_create_batch", params))
+        reply = await self._post(jsonrpc.call(self._calls, method, params))
         if reply.error is not None:
             raise TaskServerRefused(self._where, reply.error.message)
-        if reply.result is None or len(reply.result) != len(tasks):
-            answers = 0 if reply.result is None else len(reply.result)
-            raise TaskServerAway(f"{self._where}: {answers} answers to {len(tasks)} tasks; is it a cronprobe server?")
+        if bytes(reply.result) == b"null":
+            raise TaskServerAway(f"{self._where}: no answer to {method}; is it a cronprobe server?")
         return reply.result
 
     async def _post(self, body: bytes) -> _Reply:

@@ -25,7 +25,8 @@ from server.deadlines import Deadlines
 from server.feeds import Feeds
 from server.grants import Grants
 from server.http import Door, open_door
-from server.methods import agent, agent_uuid, nodeget_server, table
+from server.jobs import Jobs
+from server.methods import agent, agent_uuid, crontab, crontab_result, job, nodeget_server, table
 from server.methods.task import TaskMethods
 from server.methods.token import TokenMethods
 from server.metrics.agents import AgentMetrics
@@ -59,6 +60,7 @@ class Server(Struct, frozen=True):
     uuid: str
     auth: Auth
     tasks: Tasks
+    jobs: Jobs
     results: Results
     root_token_file: Path
     new_root_token: Credential | None
@@ -100,6 +102,8 @@ async def _serve(
     sessions = Sessions(metrics=metrics)
     for uuid, name in await store.agents():
         sessions.name(uuid, name)
+    jobs = Jobs(writer=writer, store=store, sessions=sessions)
+    await jobs.load()
     agents = Agents(sessions=sessions, running=running)
     AgentMetrics(states=agents.states, registry=registry)
     feeds = Feeds()
@@ -144,6 +148,9 @@ async def _serve(
         agent.methods(auth=auth, agents=agents),
         agent_uuid.methods(auth=auth, agents=agents),
         TokenMethods(auth=auth).methods(),
+        crontab.methods(auth=auth, jobs=jobs, store=store),
+        crontab_result.methods(auth=auth, store=store),
+        job.methods(auth=auth, jobs=jobs),
     )
     door = Door(
         rpc=Rpc(methods=methods, metrics=metrics),
@@ -165,7 +172,7 @@ async def _serve(
         try:
             async with open_door(door, host=config.host, port=config.port) as port:
                 log.info("listening", host=config.host, port=port, server_uuid=server_uuid, running=len(running))
-                yield Server(port, server_uuid, auth, tasks, results, token_file, new_root)
+                yield Server(port, server_uuid, auth, tasks, jobs, results, token_file, new_root)
         finally:
             for watch in watching:
                 watch.cancel()

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from protocol.conditions import Condition
+from protocol.crontab import TickCondition
 
 LATE = 1
 """Flag of a row: the result came after the deadline and replaced ``no_result``."""
@@ -142,7 +143,35 @@ class ReserveIds(Struct, frozen=True):
     count: int
 
 
-Change = InsertTasks | FinishTasks | ReplaceLate | DeleteTasks | InternNames | PutToken | DeleteToken | ReserveIds
+class PutSetting(Struct, frozen=True):
+    """Write a value that lives as long as the store. Answers ``None``."""
+
+    name: str
+    value: str
+
+
+Change = (
+    InsertTasks
+    | FinishTasks
+    | ReplaceLate
+    | DeleteTasks
+    | InternNames
+    | PutToken
+    | DeleteToken
+    | ReserveIds
+    | PutSetting
+)
+
+
+class Tick(NamedTuple):
+    """A tick of a job; ``was_handed_over`` is whether its task reached an agent's connection."""
+
+    id: int
+    job_id: int
+    job_name: str
+    agent_uuid: str
+    scheduled_ms: int
+    was_handed_over: bool
 
 
 class StoredTask(NamedTuple):
@@ -190,6 +219,14 @@ class Store(Protocol):
         Raises:
             ResponseTooBig: what they say is more than a response may hold.
         """
+        ...
+
+    async def ticks(self, conditions: Sequence[TickCondition]) -> list[Tick]:
+        """Ticks of jobs that match, the newest first; 1,000 unless they say otherwise, 10,000 at most."""
+        ...
+
+    async def last_runs(self, names: Sequence[str]) -> dict[str, int]:
+        """When the tick that ended last was due, ms since the epoch, of each of these jobs that has one."""
         ...
 
     async def running(self) -> list[StoredTask]:

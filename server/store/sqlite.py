@@ -20,9 +20,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from protocol.conditions import Condition, newest_count
+from protocol.crontab import TickCondition
 from protocol.errors import ConfigError, ResponseTooBig, StartError, StoreFailed
 from server.config import RESPONSE_LIMIT_BYTES
-from server.store import queries, tables
+from server.store import queries, tables, ticks
 from server.store.interface import (
     Change,
     DeleteTasks,
@@ -32,12 +33,14 @@ from server.store.interface import (
     InsertTasks,
     InternNames,
     Names,
+    PutSetting,
     PutToken,
     ReplaceLate,
     ReserveIds,
     ResultRow,
     StoredTask,
     TaskRow,
+    Tick,
     TokenRow,
 )
 from server.store.migrations import MigrationFailed, migrate
@@ -112,6 +115,7 @@ def _lock(path: Path) -> int:
     return lock
 
 
+_NAMES_AT_ONCE = 1_000
 _FEW_ROWS = 10
 """No upload has more than a tenth of what a response may have, so these need no look at their size."""
 
@@ -160,6 +164,26 @@ class SqliteStore:
                 if size > RESPONSE_LIMIT_BYTES:
                     raise ResponseTooBig(RESPONSE_LIMIT_BYTES)
             return [StoredTask._make(row) for row in connection.execute(queries.select_tasks(conditions, among))]
+
+        return await self._read(run)
+
+    async def ticks(self, conditions: Sequence[TickCondition]) -> list[Tick]:
+        """Ticks that match."""
+        return await self._read(
+            lambda connection: [Tick._make(row) for row in connection.execute(ticks.select_ticks(conditions))]
+        )
+
+    async def last_runs(self, names: Sequence[str]) -> dict[str, int]:
+        """When the last tick of each job was due."""
+
+        def run(connection: Connection) -> dict[str, int]:
+            found: dict[str, int] = {}
+            for start in range(0, len(names), _NAMES_AT_ONCE):
+                part = names[start : start + _NAMES_AT_ONCE]
+                for name, due_ms in connection.execute(ticks.select_last_runs(part)):
+                    if due_ms is not None:
+                        found[name] = max(due_ms, found.get(name, due_ms))
+            return found
 
         return await self._read(run)
 
@@ -254,6 +278,9 @@ def _apply(connection: Connection, change: Change) -> object:
             return connection.execute(delete(token).where(token.c.id == id_)).rowcount > 0
         case ReserveIds(count):
             return _reserve(connection, count)
+        case PutSetting(name, value):
+            _put_setting(connection, name, value)
+            return None
         case _:
             assert_never(change)
 
@@ -340,6 +367,10 @@ def _put_token(connection: Connection, row: TokenRow) -> int:
 
 def _reserve(connection: Connection, count: int) -> int:
     first = int(connection.scalar(select(setting.c.value).where(setting.c.name == _NEXT_ID)) or 1)
-    connection.execute(delete(setting).where(setting.c.name == _NEXT_ID))
-    connection.execute(insert(setting).values(name=_NEXT_ID, value=str(first + count)))
+    _put_setting(connection, _NEXT_ID, str(first + count))
     return first
+
+
+def _put_setting(connection: Connection, name: str, value: str) -> None:
+    connection.execute(delete(setting).where(setting.c.name == name))
+    connection.execute(insert(setting).values(name=name, value=value))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from protocol.crontab import DeclaredJob
 from protocol.methods.task import Created, NewTask
 from scheduler.taskserver import TaskServerAway
 
@@ -17,6 +18,8 @@ class MemoryTaskServer:
 
     def __init__(self) -> None:
         self.calls: list[list[NewTask]] = []
+        self.declared: list[list[DeclaredJob]] = []
+        self.declarations = 0
         self.failure: Exception | None = None
         self.refused: dict[str, str] = {}
         self.answering = asyncio.Event()
@@ -37,6 +40,14 @@ class MemoryTaskServer:
         self.calls.append(list(batch))
         await self._notify()
         return [self._answer(id_, task) for id_, task in enumerate(batch)]
+
+    async def declare(self, jobs: Sequence[DeclaredJob]) -> None:
+        self.declarations += 1
+        await self._notify()
+        if self.failure is not None:
+            raise self.failure
+        self.declared.append(list(jobs))
+        await self._notify()
 
     async def until(self, happened: Callable[[], bool]) -> None:
         async with asyncio.timeout(5), self._changed:

@@ -110,7 +110,7 @@ async def test_it_stops_within_a_second_and_fires_no_more(tmp_path: Path) -> Non
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_the_tasks_arrive_over_rpc(tmp_path: Path) -> None:
+async def test_the_jobs_and_the_tasks_arrive_over_rpc(tmp_path: Path) -> None:
     arrived: asyncio.Queue[dict[str, object]] = asyncio.Queue()
 
     def answer(call: dict[str, object]) -> object:
@@ -124,4 +124,4 @@ async def test_the_tasks_arrive_over_rpc(tmp_path: Path) -> None:
         open_scheduler(jobs, server, registry=CollectorRegistry()),
         asyncio.timeout(5),
     ):
-        assert (await arrived.get())["method"] == "task_create_batch"
+        assert {(await arrived.get())["method"] for _ in range(2)} == {"job_declare", "task_create_batch"}

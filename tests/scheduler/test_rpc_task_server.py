@@ -79,7 +79,7 @@ async def test_an_error_object_is_a_refusal_with_the_servers_message() -> None:
         with pytest.raises(TaskServerRefused) as caught:
             await server.create_tasks(new_tasks(1))
     assert caught.value.message == "Permission denied: Invalid token"
-    assert str(caught.value) == f"{url}: the task server refused the tasks: Permission denied: Invalid token"
+    assert str(caught.value) == f"{url}: the task server refused: Permission denied: Invalid token"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ async def test_an_error_object_is_a_refusal_with_the_servers_message() -> None:
             "answered HTTP 302; is it a cronprobe server?",
         ),
         (lambda: {"jsonrpc": "2.0", "id": 1, "result": []}, "0 answers to 1 tasks; is it a cronprobe server?"),
-        (lambda: {"jsonrpc": "2.0", "id": 1}, "0 answers to 1 tasks; is it a cronprobe server?"),
+        (lambda: {"jsonrpc": "2.0", "id": 1}, "no answer to task_create_batch; is it a cronprobe server?"),
         (
             lambda: web.Response(text="<html>"),
             "no JSON-RPC reply: JSON is malformed: invalid character (byte 0); is it a cronprobe server?",

@@ -1,0 +1,189 @@
+"""
+Cron jobs and their ticks in the words of the protocol: what a job runs, and how its ticks are asked for.
+
+The conditions are a closed union, as those of tasks are; ``assert_never`` points at each store.
+"""
+
+from collections.abc import Sequence
+from typing import Any, assert_never
+
+import msgspec
+from msgspec import Raw, Struct
+
+from protocol.errors import Unreadable
+from protocol.reading import Reader, Text, elements, i64, plain, sequence, string, tagged, u64, uuid
+from protocol.tasks import form, read_task
+from protocol.tasks.interface import Task
+
+
+class AgentCron(Struct, frozen=True):
+    """A task for each of these agents."""
+
+    agents: tuple[str, ...]
+    task: Task
+
+
+class ServerCron(Struct, frozen=True):
+    """A script that a stock server would run; ``arguments`` is any JSON."""
+
+    script: str
+    arguments: Any
+
+
+CronType = AgentCron | ServerCron
+
+
+def _pair(text: Text) -> tuple[Raw, Raw]:
+    values = elements(text)
+    if len(values) != 2:
+        raise Unreadable(f"expected 2 elements, found {len(values)}")
+    return values[0], values[1]
+
+
+_uuids = sequence(uuid)
+_agent_work: Reader[tuple[str, Task]] = tagged({"task": read_task}, {})
+_any: Reader[Any] = plain(Any)
+
+
+def _agent_cron(text: Text) -> AgentCron:
+    agents, work = _pair(text)
+    return AgentCron(tuple(_uuids(agents)), _agent_work(work)[1])
+
+
+def _script(text: Text) -> ServerCron:
+    name, arguments = _pair(text)
+    return ServerCron(string(name), _any(arguments))
+
+
+_server_work: Reader[tuple[str, ServerCron]] = tagged({"js_worker": _script}, {})
+_cron_types: dict[str, Reader[CronType]] = {"agent": _agent_cron, "server": lambda text: _server_work(text)[1]}
+_cron_type: Reader[tuple[str, CronType]] = tagged(_cron_types, {})
+
+
+def read_cron_type(text: Text) -> CronType:
+    """
+    What a job runs, from its JSON.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    return _cron_type(text)[1]
+
+
+def cron_type_form(value: CronType) -> object:
+    """The value as plain data, in the form that ``read_cron_type`` reads."""
+    match value:
+        case AgentCron(agents, task):
+            return {"agent": [agents, {"task": form(task)}]}
+        case ServerCron(script, arguments):
+            return {"server": {"js_worker": [script, arguments]}}
+        case _:
+            assert_never(value)
+
+
+class TickId(Struct, frozen=True):
+    """The tick with this id."""
+
+    value: int
+
+
+class OfJob(Struct, frozen=True):
+    """Ticks of the job with this number."""
+
+    value: int
+
+
+class OfJobNamed(Struct, frozen=True):
+    """Ticks of the job with this name."""
+
+    name: str
+
+
+class DueBetween(Struct, frozen=True):
+    """Due from ``start_ms`` to ``end_ms``, both inclusive; ``None`` leaves that side open."""
+
+    start_ms: int | None
+    end_ms: int | None
+
+
+class HandedOver(Struct, frozen=True):
+    """Handed to the agent's connection, or not."""
+
+    value: bool
+
+
+class Newest(Struct, frozen=True):
+    """The newest ``count``; the last of several counts."""
+
+    count: int
+
+
+TickCondition = TickId | OfJob | OfJobNamed | DueBetween | HandedOver | Newest
+
+
+def _between(text: Text) -> DueBetween:
+    start, end = _pair(text)
+    return DueBetween(i64(start), i64(end))
+
+
+_condition: Reader[tuple[str, TickCondition]] = tagged(
+    {
+        "id": lambda text: TickId(i64(text)),
+        "cron_id": lambda text: OfJob(i64(text)),
+        "cron_name": lambda text: OfJobNamed(string(text)),
+        "run_time_from_to": _between,
+        "run_time_from": lambda text: DueBetween(i64(text), None),
+        "run_time_to": lambda text: DueBetween(None, i64(text)),
+        "limit": lambda text: Newest(u64(text)),
+    },
+    {"is_success": HandedOver(True), "is_failure": HandedOver(False), "last": Newest(1)},
+)
+
+
+def read_tick_condition(text: Text) -> TickCondition:
+    """
+    A condition from its JSON.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    return _condition(text)[1]
+
+
+class _TickQuery(Struct):
+    condition: Raw
+
+
+_read_query: Reader[_TickQuery] = plain(_TickQuery)
+_conditions = sequence(read_tick_condition)
+
+
+def read_tick_query(text: Text) -> Sequence[TickCondition]:
+    """
+    The conditions of a query from its JSON.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    return _conditions(_read_query(text).condition)
+
+
+class DeclaredAgent(Struct, frozen=True):
+    """An agent of a job; ``name`` is that of the job file, ``None`` for a bare UUID."""
+
+    uuid: str
+    name: str | None = None
+
+
+class DeclaredJob(Struct, frozen=True, kw_only=True):
+    """A job of the live job file: ``schedule`` as it is written there, ``task`` the task object's JSON."""
+
+    name: str
+    schedule: str
+    timezone: str
+    enabled: bool
+    agents: tuple[DeclaredAgent, ...]
+    task: Raw
+
+
+read_declared_jobs: Reader[tuple[DeclaredJob, ...]] = msgspec.json.Decoder(tuple[DeclaredJob, ...]).decode

@@ -1,0 +1,56 @@
+"""``crontab_*``, ``crontab-result_*`` and ``job_*``: the parameters of their methods."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import Struct
+
+from protocol.crontab import CronType, DeclaredJob, TickCondition, read_cron_type, read_tick_query
+from protocol.params import ReadBy
+from protocol.reading import plain
+
+_CronType = Annotated[CronType, ReadBy(read_cron_type)]
+
+
+class GetJobs(Struct, frozen=True):
+    """The jobs of the live job file."""
+
+    token: str
+
+
+class WriteJob(Struct, frozen=True):
+    """A job to be made or changed, which only the job file can do."""
+
+    token: str
+    name: str
+    cron_expression: str
+    cron_type: _CronType
+
+
+class EnableJob(Struct, frozen=True):
+    """A job to be enabled or disabled, which only the job file can do."""
+
+    token: str
+    name: str
+    enable: bool
+
+
+class DeleteJob(Struct, frozen=True):
+    """A job to be deleted, which only the job file can do."""
+
+    token: str
+    name: str
+
+
+class QueryTicks(Struct, frozen=True):
+    """Ticks that match."""
+
+    token: str
+    query: Annotated[Sequence[TickCondition], ReadBy(read_tick_query)]
+
+
+class DeclareJobs(Struct, frozen=True):
+    """All jobs of the live job file, in the place of those declared before."""
+
+    token: str
+    jobs: Annotated[tuple[DeclaredJob, ...], ReadBy(plain(tuple[DeclaredJob, ...]))]

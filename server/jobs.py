@@ -1,0 +1,104 @@
+"""
+The live job file, as the scheduler declared it last: shown to callers, never fired from here.
+
+It is kept in the store, so that a server that starts anew shows it before the scheduler comes back.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from msgspec import Raw, Struct
+
+from protocol.crontab import AgentCron, DeclaredJob, read_declared_jobs
+from protocol.errors import InvalidParams, Unreadable
+from protocol.reading import normal_uuid
+from protocol.tasks import read_task
+from server.sessions import Sessions
+from server.store.interface import InternNames, JobName, Names, PutSetting, Store
+from server.writer import Writer
+
+_SETTING = "declared_jobs"
+
+
+class Job(Struct, frozen=True):
+    """A declared job with the number that the store knows it by."""
+
+    id: int
+    declared: DeclaredJob
+    cron: AgentCron
+
+
+class Jobs:
+    """The declared jobs."""
+
+    def __init__(self, *, writer: Writer, store: Store, sessions: Sessions) -> None:
+        self._writer = writer
+        self._store = store
+        self._sessions = sessions
+        self._jobs: list[Job] = []
+        self._text = b""
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self._jobs)
+
+    async def load(self) -> None:
+        """
+        Take over what was declared before the server's last end.
+
+        Raises:
+            StoreFailed: it cannot be read.
+        """
+        text = (await self._store.setting(_SETTING, "[]")).encode()
+        self._text = text
+        self._jobs = await self._numbered(readable(read_declared_jobs(text)))
+
+    async def declare(self, jobs: Sequence[tuple[DeclaredJob, AgentCron]]) -> None:
+        """
+        Let these jobs take the place of all declared before; the last of several schedulers wins.
+
+        Raises:
+            StoreFailed: nothing changed.
+        """
+        text = msgspec.json.encode([declared for declared, _ in jobs])
+        if text != self._text:
+            await self._writer.write(PutSetting(_SETTING, text.decode()))
+            self._jobs = await self._numbered(jobs)
+            self._text = text
+
+    async def name_agent(self, uuid: str, name: str) -> None:
+        """
+        Let callers know an agent of the job file by its name, before its first tick.
+
+        Raises:
+            StoreFailed: nothing changed.
+        """
+        await self._know(InternNames(agents={uuid: name}))
+
+    async def _know(self, names: InternNames) -> Names:
+        numbers: Names = await self._writer.write(names)
+        for uuid, name in names.agents.items():
+            self._sessions.name(uuid, name)
+        return numbers
+
+    async def _numbered(self, jobs: Sequence[tuple[DeclaredJob, AgentCron]]) -> list[Job]:
+        agents = {agent.uuid: agent.name for declared, _ in jobs for agent in declared.agents}
+        keys = [JobName(declared.name, "") for declared, _ in jobs]
+        names = await self._know(InternNames(jobs=keys, agents=agents))
+        return [Job(names.jobs[key], *job) for key, job in zip(keys, jobs, strict=True)]
+
+
+def readable(jobs: Sequence[DeclaredJob]) -> list[tuple[DeclaredJob, AgentCron]]:
+    """
+    The jobs with their tasks and UUIDs read.
+
+    Raises:
+        InvalidParams: one of them makes no sense; it is named.
+    """
+    found = []
+    for job in jobs:
+        try:
+            task = read_task(Raw(bytes(job.task)))
+            found.append((job, AgentCron(tuple(normal_uuid(agent.uuid) for agent in job.agents), task)))
+        except Unreadable as e:
+            raise InvalidParams(f"job {job.name!r}: {e}") from e
+    return found

@@ -1,0 +1,63 @@
+"""``crontab_*``: the live job file, to be read only; what would change it is refused."""
+
+from collections.abc import Mapping
+
+from protocol.crontab import cron_type_form
+from protocol.errors import InvalidInput, PermissionDenied
+from protocol.methods.crontab import DeleteJob, EnableJob, GetJobs, WriteJob
+from protocol.permissions import GLOBAL, Permission, Scope
+from server.auth import Auth, Token
+from server.jobs import Job, Jobs
+from server.methods.interface import Exchange, Method, json_text
+from server.store.interface import Store
+
+_READ = Permission("crontab", "read")
+_REFUSED: Mapping[str, type[WriteJob | EnableJob | DeleteJob]] = {
+    "crontab_create": WriteJob,
+    "crontab_edit": WriteJob,
+    "crontab_set_enable": EnableJob,
+    "crontab_delete": DeleteJob,
+}
+
+
+def methods(*, auth: Auth, jobs: Jobs, store: Store) -> list[Method]:
+    """The methods of this namespace."""
+
+    async def get(params: GetJobs, _exchange: Exchange) -> bytes:
+        token = await auth.verify(params.token)
+        auth.need_window(token)
+        scopes = _readable(token)
+        if not scopes:
+            raise PermissionDenied("Permission Denied: Insufficient Crontab Read permission")
+        shown = [job for job in jobs if GLOBAL in scopes or not scopes.isdisjoint(_scopes(job))]
+        last_run_ms = await store.last_runs([job.declared.name for job in shown])
+        return json_text([_form(job, last_run_ms.get(job.declared.name)) for job in shown])
+
+    async def refuse(_params: object, _exchange: Exchange) -> bytes:
+        raise InvalidInput("jobs are declared in the job file")
+
+    return [
+        Method(name="crontab_get", params=GetJobs, call=get),
+        *(Method(name=name, params=params, call=refuse) for name, params in _REFUSED.items()),
+    ]
+
+
+def _readable(token: Token) -> set[Scope]:
+    if token.is_root:
+        return {GLOBAL}
+    return {scope for limit in token.limits if _READ in limit.permissions for scope in limit.scopes}
+
+
+def _scopes(job: Job) -> set[Scope]:
+    return {Scope("agent_uuid", uuid) for uuid in job.cron.agents}
+
+
+def _form(job: Job, last_run_ms: int | None) -> dict[str, object]:
+    return {
+        "id": job.id,
+        "name": job.declared.name,
+        "enable": job.declared.enabled,
+        "cron_expression": job.declared.schedule,
+        "cron_type": cron_type_form(job.cron),
+        "last_run_time": last_run_ms,
+    }
