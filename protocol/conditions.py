@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from protocol.errors import Unreadable
 from protocol.reading import Reader, Text, elements, i64, string, tagged, u64, uuid
+from protocol.schemas import COUNT, TEXT, TIME_MS, UUID, array, one_of, variant
 
 
 class TaskId(Struct, frozen=True):
@@ -94,6 +95,21 @@ _tagged: Reader[tuple[str, Condition]] = tagged(
         "is_running": Succeeded(None),
         "last": Last(),
     },
+)
+
+
+_RANGE = {**array(TIME_MS), "minItems": 2, "maxItems": 2}
+CONDITION_SCHEMA = one_of(
+    variant("task_id", COUNT),
+    variant("before_id", COUNT),
+    variant("uuid", UUID),
+    variant("timestamp_from_to", _RANGE),
+    variant("timestamp_from", TIME_MS),
+    variant("timestamp_to", TIME_MS),
+    variant("type", TEXT),
+    variant("cron_source", TEXT),
+    variant("limit", COUNT),
+    {"enum": ["is_success", "is_failure", "is_running", "last"]},
 )
 
 

@@ -12,7 +12,22 @@ from msgspec import Raw, Struct
 
 from protocol.errors import Unreadable
 from protocol.reading import Reader, Text, elements, i64, plain, sequence, string, tagged, u64, uuid
-from protocol.tasks import form, read_task
+from protocol.schemas import (
+    ANYTHING,
+    COUNT,
+    FLAG,
+    TEXT,
+    TIME_MS,
+    UUID,
+    WHOLE,
+    Schema,
+    array,
+    nullable,
+    one_of,
+    record,
+    variant,
+)
+from protocol.tasks import TASK_SCHEMA, form, read_task
 from protocol.tasks.interface import Task
 
 
@@ -58,6 +73,16 @@ def _script(text: Text) -> ServerCron:
 _server_work: Reader[tuple[str, ServerCron]] = tagged({"js_worker": _script}, {})
 _cron_types: dict[str, Reader[CronType]] = {"agent": _agent_cron, "server": lambda text: _server_work(text)[1]}
 _cron_type: Reader[tuple[str, CronType]] = tagged(_cron_types, {})
+
+
+def _two(first: Schema, second: Schema) -> Schema:
+    return {"type": "array", "items": [first, second], "minItems": 2, "maxItems": 2}
+
+
+CRON_TYPE_SCHEMA = one_of(
+    variant("agent", _two(array(UUID), variant("task", TASK_SCHEMA))),
+    variant("server", variant("js_worker", _two(TEXT, ANYTHING))),
+)
 
 
 def read_cron_type(text: Text) -> CronType:
@@ -140,6 +165,19 @@ _condition: Reader[tuple[str, TickCondition]] = tagged(
 )
 
 
+TICK_CONDITION_SCHEMA = one_of(
+    variant("id", WHOLE),
+    variant("cron_id", WHOLE),
+    variant("cron_name", TEXT),
+    variant("run_time_from_to", {**array(TIME_MS), "minItems": 2, "maxItems": 2}),
+    variant("run_time_from", TIME_MS),
+    variant("run_time_to", TIME_MS),
+    variant("limit", COUNT),
+    {"enum": ["is_success", "is_failure", "last"]},
+)
+TICK_QUERY_SCHEMA = record({"condition": array(TICK_CONDITION_SCHEMA)})
+
+
 def read_tick_condition(text: Text) -> TickCondition:
     """
     A condition from its JSON.
@@ -186,4 +224,16 @@ class DeclaredJob(Struct, frozen=True, kw_only=True):
     task: Raw
 
 
+JOBS_SCHEMA = array(
+    record(
+        {
+            "name": TEXT,
+            "schedule": TEXT,
+            "timezone": TEXT,
+            "enabled": FLAG,
+            "agents": array(record({"uuid": UUID}, {"name": nullable(TEXT)})),
+            "task": TASK_SCHEMA,
+        }
+    )
+)
 read_declared_jobs: Reader[tuple[DeclaredJob, ...]] = msgspec.json.Decoder(tuple[DeclaredJob, ...]).decode

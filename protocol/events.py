@@ -8,7 +8,8 @@ from msgspec import Raw, Struct
 
 from protocol.errors import Unreadable
 from protocol.reading import U64_MAX, Reader, Text, is_suspect, normal_uuid, plain, struct
-from protocol.tasks import TASK_TYPES, form, read_result, read_task
+from protocol.schemas import COUNT, FLAG, TEXT, TIME_MS, UUID, nullable, record
+from protocol.tasks import RESULT_SCHEMA, TASK_TYPES, form, read_result, read_task
 from protocol.tasks.interface import Result, Task
 
 _NULL = Raw(b"null")
@@ -88,6 +89,16 @@ class _TaskResponse(Struct):
             raise ValueError("task_id and timestamp are unsigned 64-bit integers")
 
 
+RESPONSE_SCHEMA = record(
+    {"task_id": COUNT, "agent_uuid": UUID, "task_token": TEXT, "timestamp": COUNT, "success": FLAG},
+    {
+        "error_message": nullable(TEXT),
+        "task_event_result": nullable(RESULT_SCHEMA),
+        "started_at": nullable(TIME_MS),
+        "reason": nullable(TEXT),
+        "detail": nullable({"type": "object"}),
+    },
+)
 _STOCK_FIELDS = 7
 _read_response = struct(_TaskResponse, extensions=len(_TaskResponse.__struct_fields__) - _STOCK_FIELDS)
 

@@ -13,27 +13,32 @@ from msgspec import Raw, Struct
 
 from protocol.errors import InvalidParams, Unreadable
 from protocol.reading import Reader, Text, elements, members, plain, refuse_repeats, u64, uuid
+from protocol.schemas import COUNT, UUID, Schema
 
 T = TypeVar("T")
 
 
 class ReadBy(Struct, frozen=True):
-    """Marks a parameter whose JSON is read by a function of ours instead of msgspec."""
+    """Marks a parameter whose JSON is read by a function of ours instead of msgspec, and says what it may be."""
 
     read: Callable[[Text], Any]
+    schema: Schema
 
 
-Uuid = Annotated[str, ReadBy(uuid)]
-U64 = Annotated[int, ReadBy(u64)]
+Uuid = Annotated[str, ReadBy(uuid, UUID)]
+U64 = Annotated[int, ReadBy(u64, COUNT)]
 
 
 class NoParams(Struct, frozen=True):
     """For methods without parameters, which ignore whatever is given."""
 
 
-class _Parameter(Struct, frozen=True):
+class Parameter(Struct, frozen=True):
+    """One parameter of a method: how it is read, what it may be, and whether it may be absent."""
+
     name: str
     read: Reader[Any]
+    schema: Schema
     optional: bool
 
 
@@ -42,14 +47,20 @@ def _camel(name: str) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
+def parameters_of(form: type[Any]) -> tuple[Parameter, ...]:
+    """The parameters of a method, in their order."""
+    return _parameters_of(typing.cast(Hashable, form))
+
+
 @cache
-def _parameters(form: Any) -> tuple[_Parameter, ...]:
+def _parameters_of(form: Any) -> tuple[Parameter, ...]:
     hints = typing.get_type_hints(form, include_extras=True)
     fields = {field.name: field for field in msgspec.structs.fields(form)}
     parameters = []
     for name, hint in hints.items():
         marks = [mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, ReadBy)]
-        parameters.append(_Parameter(name, marks[0].read if marks else plain(hint), not fields[name].required))
+        read, schema = (marks[0].read, marks[0].schema) if marks else (plain(hint), hint)
+        parameters.append(Parameter(name, read, schema, not fields[name].required))
     return tuple(parameters)
 
 
@@ -60,7 +71,7 @@ def read_params(form: type[T], text: Raw | None) -> T:
     Raises:
         InvalidParams: they cannot be decoded.
     """
-    parameters = _parameters(typing.cast(Hashable, form))
+    parameters = parameters_of(form)
     if not parameters:
         return form()
     try:
@@ -74,7 +85,7 @@ def _is_object(text: Raw | None) -> bool:
     return text is not None and bytes(text)[:1] == b"{"
 
 
-def _by_position(parameters: tuple[_Parameter, ...], text: Raw | None) -> list[Any]:
+def _by_position(parameters: tuple[Parameter, ...], text: Raw | None) -> list[Any]:
     given = [] if text is None else elements(text)
     values = []
     for index, parameter in enumerate(parameters):
@@ -85,7 +96,7 @@ def _by_position(parameters: tuple[_Parameter, ...], text: Raw | None) -> list[A
     return values
 
 
-def _by_name(parameters: tuple[_Parameter, ...], text: Raw | None) -> list[Any]:
+def _by_name(parameters: tuple[Parameter, ...], text: Raw | None) -> list[Any]:
     given = members(text or b"{}")
     values = []
     for parameter in parameters:
@@ -100,7 +111,7 @@ def _by_name(parameters: tuple[_Parameter, ...], text: Raw | None) -> list[Any]:
     return values
 
 
-def _value(parameter: _Parameter, text: Raw) -> Any:
+def _value(parameter: Parameter, text: Raw) -> Any:
     if parameter.optional and bytes(text) == b"null":
         return None
     return parameter.read(text)

@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 
 from protocol.errors import Unreadable
 from protocol.reading import Reader, Text, elements, sequence, string, struct, tagged, uuid
+from protocol.schemas import TEXT, UUID, Schema, array, one_of, record, variant
 
 
 class Scope(Struct, frozen=True):
@@ -106,6 +107,27 @@ _read_scope = tagged(
         "db": string,
     },
     {"global": None},
+)
+
+
+def _area_schema(area: str) -> Schema:
+    units, with_subject, known = _AREAS[area]
+    subject = TEXT if known is None else {"enum": list(known)}
+    forms = [variant(operation, subject) for operation in with_subject]
+    return variant(area, one_of(*([{"enum": list(units)}] if units else []), *forms))
+
+
+LIMIT_SCHEMA = record(
+    {
+        "scopes": array(
+            one_of(
+                {"const": "global"},
+                variant("agent_uuid", UUID),
+                *(variant(k, TEXT) for k in ("kv_namespace", *_WILDCARD_SCOPES)),
+            )
+        ),
+        "permissions": array(one_of(*map(_area_schema, _AREAS))),
+    }
 )
 
 

@@ -26,8 +26,9 @@ from server.feeds import Feeds
 from server.grants import Grants
 from server.http import Door, open_door
 from server.jobs import Jobs
-from server.methods import agent, agent_uuid, crontab, crontab_result, job, nodeget_server, table
+from server.methods import agent, agent_uuid, crontab, crontab_result, job, nodeget_server, rpc, table
 from server.methods.task import TaskMethods
+from server.methods.task_rows import RowMethods
 from server.methods.token import TokenMethods
 from server.metrics.agents import AgentMetrics
 from server.metrics.own import OwnMetrics
@@ -132,26 +133,23 @@ async def _serve(
         auth=auth,
         tasks=tasks,
         results=results,
-        sessions=sessions,
-        running=running,
-        store=store,
-        writer=writer,
         outbox_size=config.outbox_size,
         on_sent=_stamp(metrics, now_ms),
-        feeds=feeds,
         rejections=Rejections(first_s=config.rejection_delay_s, now_s=asyncio.get_running_loop().time),
     )
     grants = Grants(auth=auth, now_ms=now_ms)
-    methods = table(
-        nodeget_server.methods(server_uuid=server_uuid, auth=auth, agents=agents),
-        task_methods.methods(),
-        agent.methods(auth=auth, agents=agents),
-        agent_uuid.methods(auth=auth, agents=agents),
-        TokenMethods(auth=auth).methods(),
-        crontab.methods(auth=auth, jobs=jobs, store=store),
-        crontab_result.methods(auth=auth, store=store),
-        job.methods(auth=auth, jobs=jobs),
-    )
+    namespaces = [
+        *nodeget_server.methods(server_uuid=server_uuid, auth=auth, agents=agents),
+        *task_methods.methods(),
+        *RowMethods(auth=auth, running=running, store=store, writer=writer, feeds=feeds).methods(),
+        *agent.methods(auth=auth, agents=agents),
+        *agent_uuid.methods(auth=auth, agents=agents),
+        *TokenMethods(auth=auth).methods(),
+        *crontab.methods(auth=auth, jobs=jobs, store=store),
+        *crontab_result.methods(auth=auth, store=store),
+        *job.methods(auth=auth, jobs=jobs),
+    ]
+    methods = table(namespaces, rpc.methods(namespaces))
     door = Door(
         rpc=Rpc(methods=methods, metrics=metrics),
         sessions=sessions,

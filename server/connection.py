@@ -1,6 +1,7 @@
 """An open WebSocket of a caller: where its frames go, and the subscriptions that end with it."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol
@@ -12,6 +13,11 @@ from server.grants import Grant, Grants
 from server.sessions import Send, Session, Sessions
 
 MOST_SUBSCRIPTIONS = 1024
+
+
+def make_subscription() -> int:
+    """A random number for a subscription, one that JavaScript takes for an integer."""
+    return secrets.randbelow(2**53)
 
 
 class Subject(Protocol):

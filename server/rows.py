@@ -10,10 +10,33 @@ import msgspec
 from msgspec import Raw
 
 from protocol.outcomes import Outcome, Reason
-from protocol.tasks import TASK_TYPES, read_task, stored_text
+from protocol.schemas import COUNT, FLAG, TEXT, TIME_MS, UUID, nullable, record
+from protocol.tasks import RESULT_SCHEMA, TASK_SCHEMA, TASK_TYPES, read_task, stored_text
 from server.store.interface import LATE, StoredTask
 
 _NULL = Raw(b"null")
+
+ROW_SCHEMA = record(
+    {
+        "cron_source": nullable(TEXT),
+        "error_message": nullable(TEXT),
+        "success": nullable(FLAG),
+        "task_event_result": nullable(RESULT_SCHEMA),
+        "task_event_type": TASK_SCHEMA,
+        "task_id": COUNT,
+        "timestamp": nullable(TIME_MS),
+        "uuid": UUID,
+    },
+    {
+        "agent_name": nullable(TEXT),
+        "degraded": FLAG,
+        "detail": nullable({"type": "object"}),
+        "late": FLAG,
+        "outcome": nullable({"enum": list(Outcome)}),
+        "reason": nullable(TEXT),
+        **dict.fromkeys(("scheduled_at", "sent_at", "started_at", "stored_at"), nullable(TIME_MS)),
+    },
+)
 
 
 def row_text(row: StoredTask, *, detail: bool = False) -> bytes:

@@ -5,11 +5,20 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from protocol.crontab import CronType, DeclaredJob, TickCondition, read_cron_type, read_tick_query
+from protocol.crontab import (
+    CRON_TYPE_SCHEMA,
+    JOBS_SCHEMA,
+    TICK_QUERY_SCHEMA,
+    CronType,
+    DeclaredJob,
+    TickCondition,
+    read_cron_type,
+    read_tick_query,
+)
 from protocol.params import ReadBy
 from protocol.reading import plain
 
-_CronType = Annotated[CronType, ReadBy(read_cron_type)]
+_CronType = Annotated[CronType, ReadBy(read_cron_type, CRON_TYPE_SCHEMA)]
 
 
 class GetJobs(Struct, frozen=True):
@@ -46,11 +55,11 @@ class QueryTicks(Struct, frozen=True):
     """Ticks that match."""
 
     token: str
-    query: Annotated[Sequence[TickCondition], ReadBy(read_tick_query)]
+    query: Annotated[Sequence[TickCondition], ReadBy(read_tick_query, TICK_QUERY_SCHEMA)]
 
 
 class DeclareJobs(Struct, frozen=True):
     """All jobs of the live job file, in the place of those declared before."""
 
     token: str
-    jobs: Annotated[tuple[DeclaredJob, ...], ReadBy(plain(tuple[DeclaredJob, ...]))]
+    jobs: Annotated[tuple[DeclaredJob, ...], ReadBy(plain(tuple[DeclaredJob, ...]), JOBS_SCHEMA)]

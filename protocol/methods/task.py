@@ -5,12 +5,14 @@ from typing import Annotated, Any
 
 from msgspec import Raw, Struct
 
-from protocol.conditions import Condition, read_condition
+from protocol.conditions import CONDITION_SCHEMA, Condition, read_condition
 from protocol.errors import InvalidParams, Unreadable
-from protocol.events import TaskResponse, read_response, read_uploads
+from protocol.events import RESPONSE_SCHEMA, TaskResponse, read_response, read_uploads
 from protocol.params import U64, ReadBy, Uuid, read_params
 from protocol.reading import Text, elements, plain, sequence, struct, u64
-from protocol.tasks import read_task
+from protocol.schemas import COUNT, FLAG, TEXT, TIME_MS, UUID, array, nullable, record
+from protocol.stats import QUERY_SCHEMA, StatsQuery, read_stats_query
+from protocol.tasks import TASK_SCHEMA, read_task
 from protocol.tasks.interface import Task
 
 
@@ -68,7 +70,14 @@ class ClientInfo(Struct, frozen=True):
     labels: dict[str, str] = {}
 
 
-TaskObject = Annotated[Task, ReadBy(read_task)]
+TaskObject = Annotated[Task, ReadBy(read_task, TASK_SCHEMA)]
+
+
+_DATA_QUERY = record({"condition": array(CONDITION_SCHEMA)}, {"detail": FLAG})
+_NEW_TASK = record(
+    {"target_uuid": UUID, "task_type": TASK_SCHEMA, "cron_source": TEXT, "scheduled_at": TIME_MS, "timeout_ms": COUNT},
+    {"cell": TEXT, "agent_name": nullable(TEXT)},
+)
 
 
 class RegisterTask(Struct, frozen=True):
@@ -76,7 +85,7 @@ class RegisterTask(Struct, frozen=True):
 
     token: str
     uuid: Uuid
-    client: Annotated[ClientInfo | None, ReadBy(plain(ClientInfo | None))] = None
+    client: Annotated[ClientInfo | None, ReadBy(plain(ClientInfo | None), nullable(ClientInfo))] = None
 
 
 class Unsubscribe(Struct, frozen=True):
@@ -115,14 +124,14 @@ class CreateBatch(Struct, frozen=True):
     """Many tasks of schedules, written in one commit."""
 
     token: str
-    tasks: Annotated[list[NewTask], ReadBy(plain(list[NewTask]))]
+    tasks: Annotated[list[NewTask], ReadBy(plain(list[NewTask]), array(_NEW_TASK))]
 
 
 class UploadTaskResult(Struct, frozen=True):
     """One result."""
 
     token: str
-    task_response: Annotated[TaskResponse, ReadBy(read_response)]
+    task_response: Annotated[TaskResponse, ReadBy(read_response, RESPONSE_SCHEMA)]
 
 
 def read_upload_params(frame: bytes, calls: Sequence[Raw | None]) -> list[UploadTaskResult | InvalidParams]:
@@ -145,21 +154,28 @@ class QueryTask(Struct, frozen=True):
     """Rows that match."""
 
     token: str
-    task_data_query: Annotated[TaskDataQuery, ReadBy(read_data_query)]
+    task_data_query: Annotated[TaskDataQuery, ReadBy(read_data_query, _DATA_QUERY)]
+
+
+class QueryStats(Struct, frozen=True):
+    """Counts and latencies of the rows that match, by group."""
+
+    token: str
+    task_stats_query: Annotated[StatsQuery, ReadBy(read_stats_query, QUERY_SCHEMA)]
 
 
 class SubscribeResults(Struct, frozen=True):
     """Every row that ends from now on and matches."""
 
     token: str
-    task_data_query: Annotated[TaskDataQuery, ReadBy(read_data_query)]
+    task_data_query: Annotated[TaskDataQuery, ReadBy(read_data_query, _DATA_QUERY)]
 
 
 class DeleteTask(Struct, frozen=True):
     """Delete the rows that match."""
 
     token: str
-    conditions: Annotated[tuple[Condition, ...], ReadBy(_conditions)]
+    conditions: Annotated[tuple[Condition, ...], ReadBy(_conditions, array(CONDITION_SCHEMA))]
 
 
 class Created(Struct, frozen=True, omit_defaults=True):

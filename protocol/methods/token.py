@@ -6,8 +6,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from protocol.params import ReadBy
-from protocol.permissions import Limit, read_limit
+from protocol.permissions import LIMIT_SCHEMA, Limit, read_limit
 from protocol.reading import Text, plain, refuse_repeats, sequence
+from protocol.schemas import TEXT, TIME_MS, WHOLE, array, nullable, record
 
 
 class TokenCreation(Struct, frozen=True):
@@ -49,11 +50,23 @@ def read_token_creation(text: Text) -> TokenCreation:
     )
 
 
+_CREATION = record(
+    {"token_limit": array(LIMIT_SCHEMA)},
+    {
+        "username": nullable(TEXT),
+        "password": nullable(TEXT),
+        "timestamp_from": nullable(TIME_MS),
+        "timestamp_to": nullable(TIME_MS),
+        "version": nullable(WHOLE),
+    },
+)
+
+
 class CreateToken(Struct, frozen=True):
     """Make a token; ``father_token`` must be the root token."""
 
     father_token: str
-    token_creation: Annotated[TokenCreation, ReadBy(read_token_creation)]
+    token_creation: Annotated[TokenCreation, ReadBy(read_token_creation, _CREATION)]
 
 
 class GetToken(Struct, frozen=True):
@@ -81,7 +94,7 @@ class EditToken(Struct, frozen=True):
 
     token: str
     target_token: str
-    limit: Annotated[tuple[Limit, ...], ReadBy(sequence(read_limit))]
+    limit: Annotated[tuple[Limit, ...], ReadBy(sequence(read_limit), array(LIMIT_SCHEMA))]
 
 
 class RollTokenSecret(Struct, frozen=True):

@@ -7,6 +7,7 @@ To add a type: its file, its line in ``TASK_TYPES``, and a probe of the same nam
 import msgspec
 
 from protocol.reading import Text, tagged
+from protocol.schemas import one_of, variant
 from protocol.tasks.dns import DNS
 from protocol.tasks.edit_config import EDIT_CONFIG
 from protocol.tasks.execute import EXECUTE
@@ -44,6 +45,12 @@ _tagged_task = tagged(
     {t.name: None for t in TASK_TYPES.values() if t.read_task is None},
 )
 _tagged_result = tagged({t.name: t.read_result for t in TASK_TYPES.values()}, {})
+
+
+TASK_SCHEMA = one_of(
+    *({"const": t.name} if t.read_task is None else variant(t.name, t.payload) for t in TASK_TYPES.values())
+)
+RESULT_SCHEMA = one_of(*(variant(t.name, t.result) for t in TASK_TYPES.values()))
 
 
 def read_task(text: Text) -> Task:

@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from protocol.reading import sequence, struct
+from protocol.schemas import array
 from protocol.tasks.interface import TaskType
 
 RecordType = Literal["a", "aaaa", "cname", "mx", "txt", "ns", "srv", "ptr", "soa", "caa"]
@@ -31,4 +32,6 @@ DNS = TaskType(
     read_task=struct(Dns),
     read_result=sequence(struct(DnsRecord)),
     target=lambda dns: dns.domain,
+    payload=Dns,
+    result=array(DnsRecord),
 )

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from protocol.reading import string, struct
+from protocol.schemas import TEXT
 from protocol.tasks.interface import TaskType
 
 
@@ -24,4 +25,6 @@ EXECUTE = TaskType(
     read_result=string,
     target=lambda execute: execute.cmd,
     refuse=refuse,
+    payload=Execute,
+    result=TEXT,
 )

@@ -87,4 +87,6 @@ HTTP_REQUEST = TaskType(
     read_result=struct(HttpResponse),
     target=lambda request: public_part(request.url),
     refuse=refuse,
+    payload=HttpRequest,
+    result=HttpResponse,
 )

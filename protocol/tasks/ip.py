@@ -4,6 +4,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from protocol.errors import Unreadable
 from protocol.reading import Text, elements, optional, string
+from protocol.schemas import TEXT, array, nullable
 from protocol.tasks.interface import TaskType
 
 
@@ -32,4 +33,6 @@ def _pair(text: Text) -> tuple[str | None, str | None]:
     return optional(_v4)(values[0]), optional(_v6)(values[1])
 
 
-IP = TaskType(name="ip", read_task=None, read_result=_pair)
+IP = TaskType(
+    name="ip", read_task=None, read_result=_pair, result={**array(nullable(TEXT)), "minItems": 2, "maxItems": 2}
+)

@@ -24,4 +24,4 @@ class Version(Struct, frozen=True):
     rustc_llvm_version: str
 
 
-VERSION = TaskType(name="version", read_task=None, read_result=struct(Version))
+VERSION = TaskType(name="version", read_task=None, read_result=struct(Version), result=Version)

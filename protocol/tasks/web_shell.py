@@ -4,6 +4,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from protocol.reading import boolean, normal_url, normal_uuid, struct
+from protocol.schemas import FLAG
 from protocol.tasks.interface import TaskType
 
 
@@ -18,4 +19,4 @@ class WebShell(Struct, frozen=True):
         force_setattr(self, "terminal_id", normal_uuid(self.terminal_id))
 
 
-WEB_SHELL = TaskType(name="web_shell", read_task=struct(WebShell), read_result=boolean)
+WEB_SHELL = TaskType(name="web_shell", read_task=struct(WebShell), read_result=boolean, payload=WebShell, result=FLAG)

@@ -3,9 +3,11 @@
 from protocol.errors import PermissionDenied
 from protocol.methods.agent import ListAgents, Report, ReportDynamic, ReportStatic, ReportSummary
 from protocol.permissions import GLOBAL, Permission
+from protocol.schemas import array, record
 from server.agents import Agents
 from server.auth import Auth
 from server.methods.interface import Exchange, Method, json_text
+from server.metrics.agents import AgentState
 
 _REPORTS: dict[str, tuple[type[Report], str, str]] = {
     "agent_report_dynamic_summary": (ReportSummary, "dynamic_monitoring_summary", "DynamicMonitoringSummary"),
@@ -23,7 +25,14 @@ def methods(*, auth: Auth, agents: Agents) -> list[Method]:
         return json_text(agents.states())
 
     reports = [_report(auth, name, form, area, word) for name, (form, area, word) in _REPORTS.items()]
-    return [Method(name="agent_list", params=ListAgents, call=agent_list), *reports]
+    listing = Method(
+        name="agent_list",
+        summary="List all agents, connected or not (ours).",
+        params=ListAgents,
+        result=array(AgentState),
+        call=agent_list,
+    )
+    return [listing, *reports]
 
 
 def _report(auth: Auth, name: str, form: type[Report], area: str, word: str) -> Method:
@@ -34,4 +43,10 @@ def _report(auth: Auth, name: str, form: type[Report], area: str, word: str) -> 
             raise PermissionDenied(f"Permission Denied: Missing {word} Write permission for this Agent")
         return b'{"status":"buffered"}'
 
-    return Method(name=name, params=form, call=report)
+    return Method(
+        name=name,
+        summary="Take a monitoring report, which is not kept.",
+        params=form,
+        result=record({"status": {"const": "buffered"}}),
+        call=report,
+    )

@@ -3,6 +3,7 @@
 from protocol.errors import PermissionDenied
 from protocol.methods.agent import ListAgents
 from protocol.permissions import GLOBAL, Permission
+from protocol.schemas import UUID, array
 from server.agents import Agents
 from server.auth import Auth
 from server.methods.interface import Exchange, Method, json_text
@@ -16,4 +17,12 @@ def methods(*, auth: Auth, agents: Agents) -> list[Method]:
             raise PermissionDenied("Permission Denied: Missing MonitoringUuid::List permission")
         return json_text(agents.uuids())
 
-    return [Method(name="agent-uuid_list_all", params=ListAgents, call=list_all)]
+    return [
+        Method(
+            name="agent-uuid_list_all",
+            summary="List the UUIDs of all agents.",
+            result=array(UUID),
+            params=ListAgents,
+            call=list_all,
+        )
+    ]

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from protocol.crontab import cron_type_form
+from protocol.crontab import CRON_TYPE_SCHEMA, cron_type_form
 from protocol.errors import InvalidInput, PermissionDenied
 from protocol.methods.crontab import DeleteJob, EnableJob, GetJobs, WriteJob
 from protocol.permissions import GLOBAL, Permission, Scope
+from protocol.schemas import ANYTHING, COUNT, FLAG, TEXT, TIME_MS, array, nullable, record
 from server.auth import Auth, Token
 from server.jobs import Job, Jobs
 from server.methods.interface import Exchange, Method, json_text
@@ -18,6 +19,17 @@ _REFUSED: Mapping[str, type[WriteJob | EnableJob | DeleteJob]] = {
     "crontab_set_enable": EnableJob,
     "crontab_delete": DeleteJob,
 }
+
+_JOB = record(
+    {
+        "id": COUNT,
+        "name": TEXT,
+        "enable": FLAG,
+        "cron_expression": TEXT,
+        "cron_type": CRON_TYPE_SCHEMA,
+        "last_run_time": nullable(TIME_MS),
+    }
+)
 
 
 def methods(*, auth: Auth, jobs: Jobs, store: Store) -> list[Method]:
@@ -37,8 +49,23 @@ def methods(*, auth: Auth, jobs: Jobs, store: Store) -> list[Method]:
         raise InvalidInput("jobs are declared in the job file")
 
     return [
-        Method(name="crontab_get", params=GetJobs, call=get),
-        *(Method(name=name, params=params, call=refuse) for name, params in _REFUSED.items()),
+        Method(
+            name="crontab_get",
+            summary="Show the jobs of the live job file.",
+            result=array(_JOB),
+            params=GetJobs,
+            call=get,
+        ),
+        *(
+            Method(
+                name=name,
+                summary="Refused: jobs are declared in the job file.",
+                result=ANYTHING,
+                params=params,
+                call=refuse,
+            )
+            for name, params in _REFUSED.items()
+        ),
     ]
 
 

@@ -6,9 +6,22 @@ from protocol.crontab import OfJobNamed, TickCondition
 from protocol.errors import PermissionDenied
 from protocol.methods.crontab import QueryTicks
 from protocol.permissions import GLOBAL, Permission
+from protocol.schemas import COUNT, FLAG, TEXT, TIME_MS, array, nullable, record
 from server.auth import Auth, Token
 from server.methods.interface import Exchange, Method, json_text
 from server.store.interface import Store, Tick
+
+_TICK = record(
+    {
+        "id": COUNT,
+        "cron_id": COUNT,
+        "cron_name": TEXT,
+        "relative_id": nullable(COUNT),
+        "run_time": TIME_MS,
+        "success": FLAG,
+        "message": TEXT,
+    }
+)
 
 
 def methods(*, auth: Auth, store: Store) -> list[Method]:
@@ -19,7 +32,15 @@ def methods(*, auth: Auth, store: Store) -> list[Method]:
         _need_read(auth, token, params.query)
         return json_text([_form(tick) for tick in await store.ticks(params.query)])
 
-    return [Method(name="crontab-result_query", params=QueryTicks, call=query)]
+    return [
+        Method(
+            name="crontab-result_query",
+            summary="Show the ticks of jobs that match, newest first.",
+            result=array(_TICK),
+            params=QueryTicks,
+            call=query,
+        )
+    ]
 
 
 def _need_read(auth: Auth, token: Token, conditions: Sequence[TickCondition]) -> None:

@@ -3,6 +3,7 @@
 from protocol.errors import PermissionDenied
 from protocol.methods.crontab import DeclareJobs
 from protocol.permissions import Scope
+from protocol.schemas import COUNT, record
 from server.auth import Auth, task_permission
 from server.jobs import Jobs, readable
 from server.methods.interface import Exchange, Method, json_text
@@ -22,4 +23,12 @@ def methods(*, auth: Auth, jobs: Jobs) -> list[Method]:
         await jobs.declare(found)
         return json_text({"jobs": len(found)})
 
-    return [Method(name="job_declare", params=DeclareJobs, call=declare)]
+    return [
+        Method(
+            name="job_declare",
+            summary="Let these jobs be shown as the live job file (ours, for the scheduler).",
+            result=record({"jobs": COUNT}),
+            params=DeclareJobs,
+            call=declare,
+        )
+    ]

@@ -9,6 +9,7 @@ from protocol.errors import PermissionDenied
 from protocol.methods.agent import ListAgents
 from protocol.params import NoParams
 from protocol.permissions import GLOBAL, Limit, Permission, Scope
+from protocol.schemas import TEXT, UUID, array, record
 from protocol.tasks.version import Version
 from server.agents import Agents
 from server.auth import Auth
@@ -43,10 +44,30 @@ def methods(*, server_uuid: str, auth: Auth, agents: Agents) -> list[Method]:
         return json_text({"uuids": uuids})
 
     return [
-        Method(name="nodeget-server_hello", params=NoParams, call=hello),
-        Method(name="nodeget-server_version", params=NoParams, call=version),
-        Method(name="nodeget-server_uuid", params=NoParams, call=uuid),
-        Method(name="nodeget-server_list_all_agent_uuid", params=ListAgents, call=list_all_agent_uuid),
+        Method(
+            name="nodeget-server_hello",
+            summary="Say that the server is there.",
+            result=TEXT,
+            params=NoParams,
+            call=hello,
+        ),
+        Method(
+            name="nodeget-server_version",
+            summary="Say what the server was built from.",
+            result=Version,
+            params=NoParams,
+            call=version,
+        ),
+        Method(
+            name="nodeget-server_uuid", summary="Say which server this is.", result=UUID, params=NoParams, call=uuid
+        ),
+        Method(
+            name="nodeget-server_list_all_agent_uuid",
+            summary="List the UUIDs of the agents that the token may know of.",
+            result=record({"uuids": array(UUID)}),
+            params=ListAgents,
+            call=list_all_agent_uuid,
+        ),
     ]
 
 

@@ -1,64 +1,36 @@
-"""``task_*``: create, dispatch, upload, query and delete tasks."""
+"""``task_*``, the way of a task: create, dispatch, upload. What is asked of stored rows is in ``task_rows``."""
 
-import secrets
 from collections.abc import Callable, Sequence
 
-import msgspec
 import structlog
 
-from protocol.conditions import Condition, OfAgent, OfType, newest_count
-from protocol.errors import CredentialMalformed, InternalFailure, InvalidInput, PermissionDenied, RpcError
-from protocol.events import response_text
+from protocol.errors import CredentialMalformed, PermissionDenied, RpcError
+from protocol.events import RESPONSE_SCHEMA, response_text
 from protocol.methods.task import (
     CreateBatch,
     Created,
     CreateTask,
     CreateTaskBlocking,
-    DeleteTask,
     NewTask,
-    QueryTask,
     RegisterTask,
-    SubscribeResults,
-    Unsubscribe,
     UploadTaskResult,
-    read_unsubscribe,
     read_upload_params,
 )
-from protocol.permissions import GLOBAL, Permission, Scope
+from protocol.schemas import COUNT, array, record
 from server.auth import Auth, Token, task_permission
-from server.connection import Connection
-from server.feeds import METHOD as SUBSCRIBE
-from server.feeds import Feed, Feeds
+from server.connection import make_subscription
 from server.grants import Grant
-from server.methods.interface import Answer, Exchange, Method, json_text
+from server.methods.interface import Answer, Exchange, Method, json_text, unsubscribing
 from server.rejections import Rejections
 from server.results import MayWrite, Results
-from server.rows import row_text
-from server.running import RunningTask, RunningTasks
+from server.running import RunningTask
 from server.series import refuse
-from server.sessions import Session, Sessions
-from server.store.interface import DeleteTasks, Store
+from server.sessions import Session
 from server.tasks import Tasks
-from server.writer import Writer
 
 log = structlog.get_logger()
 
-# What reading or deleting without a ``type`` condition needs; self_update is not among them, as in a stock server.
-_UNTYPED = (
-    "ping",
-    "tcp_ping",
-    "http_ping",
-    "http_request",
-    "web_shell",
-    "execute",
-    "read_config",
-    "edit_config",
-    "ip",
-    "version",
-    "dns",
-)
-_DELETED_AT_ONCE = 5_000
-UNSUBSCRIBE = "task_unsubscribe_results"
+_ID = record({"id": COUNT})
 _DENIED = "Permission Denied: "
 
 
@@ -71,48 +43,59 @@ class TaskMethods:
         auth: Auth,
         tasks: Tasks,
         results: Results,
-        sessions: Sessions,
-        running: RunningTasks,
-        store: Store,
-        writer: Writer,
         outbox_size: int,
         on_sent: Callable[[Sequence[RunningTask]], None],
-        feeds: Feeds,
         rejections: Rejections,
     ) -> None:
         self._auth = auth
-        self._feeds = feeds
         self._rejections = rejections
         self._tasks = tasks
         self._results = results
-        self._sessions = sessions
-        self._running = running
-        self._store = store
-        self._writer = writer
         self._outbox_size = outbox_size
         self._on_sent = on_sent
 
     def methods(self) -> list[Method]:
         """All of them."""
-        query = [Method(name=name, params=QueryTask, call=self._query) for name in ("task_query_task", "task_query")]
-        delete = [Method(name=n, params=DeleteTask, call=self._delete) for n in ("task_delete_task", "task_delete")]
         return [
-            Method(name="task_create_task", params=CreateTask, call=self._create),
-            Method(name="task_create_task_blocking", params=CreateTaskBlocking, call=self._create_blocking),
-            Method(name="task_create_batch", params=CreateBatch, call=self._create_batch),
-            Method(name="task_register_task", params=RegisterTask, call=self._register, subscribes=True),
-            Method(name="task_unregister_task", params=Unsubscribe, read=read_unsubscribe, call=self._unsubscribe),
-            Method(name=SUBSCRIBE, params=SubscribeResults, call=self._subscribe_results, subscribes=True),
-            Method(name=UNSUBSCRIBE, params=Unsubscribe, read=read_unsubscribe, call=self._unsubscribe),
+            Method(
+                name="task_create_task",
+                summary="Create one task; the agent must be connected.",
+                params=CreateTask,
+                result=_ID,
+                call=self._create,
+            ),
+            Method(
+                name="task_create_task_blocking",
+                summary="Create one task and wait for its response.",
+                params=CreateTaskBlocking,
+                result=RESPONSE_SCHEMA,
+                call=self._create_blocking,
+            ),
+            Method(
+                name="task_create_batch",
+                summary="Create the tasks of a beat in one commit; the same again creates nothing (ours).",
+                params=CreateBatch,
+                result=array(Created),
+                call=self._create_batch,
+            ),
+            Method(
+                name="task_register_task",
+                summary="Subscribe an agent to its tasks.",
+                params=RegisterTask,
+                result=COUNT,
+                call=self._register,
+                subscribes=True,
+            ),
+            unsubscribing("task_unregister_task"),
             Method(
                 name="task_upload_task_result",
+                summary="Upload a result; the first one of a task wins.",
                 params=UploadTaskResult,
+                result=_ID,
                 read_many=read_upload_params,
                 call=self._upload,
                 call_many=self._upload_many,
             ),
-            *query,
-            *delete,
         ]
 
     async def _create(self, params: CreateTask, _exchange: Exchange) -> bytes:
@@ -149,7 +132,7 @@ class TaskMethods:
         return json_text([next(created) if answer is None else answer for answer in answers])
 
     async def _register(self, params: RegisterTask, exchange: Exchange) -> bytes:
-        connection = _connection(exchange)
+        connection = exchange.need_connection()
         try:
             token = await self._may_listen(params)
             connection.need_room()
@@ -160,7 +143,7 @@ class TaskMethods:
             raise
         session = Session(
             agent_uuid=params.uuid,
-            subscription=_subscription(),
+            subscription=make_subscription(),
             client=params.client,
             connection=connection,
             send=connection.send,
@@ -188,35 +171,6 @@ class TaskMethods:
             refused.message = f"{_DENIED}Missing Task Listen permission for this Agent"
             raise refused
         return token
-
-    async def _subscribe_results(self, params: SubscribeResults, exchange: Exchange) -> bytes:
-        connection = _connection(exchange)
-        conditions = params.task_data_query.condition
-        if newest_count(conditions) is not None:
-            raise InvalidInput("a subscription has no limit; leave out limit and last")
-        token = await self._may_see(params.token, conditions, "read")
-        connection.need_room()
-        feed = Feed(
-            subscription=_subscription(),
-            conditions=conditions,
-            detail=params.task_data_query.detail,
-            send=connection.send,
-            cut_off=connection.hang_up,
-            feeds=self._feeds,
-            store=self._store,
-        )
-        grant = Grant(
-            what=f"feed of results {feed.subscription}",
-            credential=params.token,
-            holds=lambda token: self._auth.allows(token, *_needed(conditions, "read")),
-            valid_to_ms=token.row.valid_to_ms,
-            revoke=lambda: connection.hang_up("the token no longer permits task:read"),
-        )
-        exchange.after_reply.append(lambda: connection.follow(feed, grant))
-        return json_text(feed.subscription)
-
-    async def _unsubscribe(self, subscription: int | None, exchange: Exchange) -> bytes:
-        return json_text(_connection(exchange).unsubscribe(subscription))
 
     async def _upload(self, params: UploadTaskResult, _exchange: Exchange) -> bytes:
         [answer] = await self._upload_many([params])
@@ -258,59 +212,6 @@ class TaskMethods:
             return known[key]
 
         return may_write
-
-    async def _query(self, params: QueryTask, _exchange: Exchange) -> bytes:
-        query = params.task_data_query
-        await self._may_see(params.token, query.condition, "read")
-        rows = await self._store.select(query.condition)
-        return b"[" + b",".join(row_text(row, detail=query.detail) for row in rows) + b"]"
-
-    async def _delete(self, params: DeleteTask, _exchange: Exchange) -> bytes:
-        await self._may_see(params.token, params.conditions, "delete")
-        deleted = await self._delete_in_parts(params.conditions)
-        return json_text({"success": True, "deleted": deleted, "condition_count": len(params.conditions)})
-
-    async def _delete_in_parts(self, conditions: Sequence[Condition]) -> int:
-        """How many rows were deleted: in parts, between which others write."""
-        total = 0
-        while True:
-            deleted: int
-            deleted, were_running = await self._writer.write(DeleteTasks(conditions, _DELETED_AT_ONCE))
-            for id_ in were_running:
-                self._running.take(id_)
-            total += deleted
-            if deleted < _DELETED_AT_ONCE or newest_count(conditions) is not None:
-                return total
-
-    async def _may_see(self, credential: str, conditions: Sequence[Condition], operation: str) -> Token:
-        """The methods that use this alone repeat their error as a JSON string in ``data``."""
-        try:
-            token = await self._auth.verify(credential)
-            if not self._auth.allows(token, *_needed(conditions, operation)):
-                raise PermissionDenied(f"{_DENIED}Insufficient permissions to {operation} requested task types")
-        except RpcError as e:
-            e.data = msgspec.json.encode({"error_id": e.code, "error_message": e.message}).decode()
-            raise
-        return token
-
-
-def _needed(conditions: Sequence[Condition], operation: str) -> tuple[list[Scope], list[Permission]]:
-    """What reading or deleting rows that match needs."""
-    scopes = [Scope("agent_uuid", c.uuid) for c in conditions if isinstance(c, OfAgent)] or [GLOBAL]
-    names = [c.name for c in conditions if isinstance(c, OfType)] or _UNTYPED
-    return scopes, [task_permission(operation, name) for name in names]
-
-
-def _subscription() -> int:
-    """A number that JavaScript takes for an integer."""
-    return secrets.randbelow(2**53)
-
-
-def _connection(exchange: Exchange) -> Connection:
-    """Subscriptions need a WebSocket."""
-    if exchange.connection is None:
-        raise InternalFailure
-    return exchange.connection
 
 
 def _type_name(new: NewTask) -> str:

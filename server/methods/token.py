@@ -10,10 +10,23 @@ from protocol.methods.token import (
     ListTokens,
     RollTokenSecret,
 )
+from protocol.permissions import LIMIT_SCHEMA
+from protocol.schemas import COUNT, FLAG, TEXT, TIME_MS, array, nullable, record
 from server.auth import Auth, Token
 from server.credentials import FORMS, LEAST_PASSWORD_BYTES
 from server.methods.interface import Exchange, Method, json_text
 
+_CREDENTIAL = record({"key": TEXT, "secret": TEXT})
+_RECORD = record(
+    {
+        "version": COUNT,
+        "token_key": TEXT,
+        "timestamp_from": nullable(TIME_MS),
+        "timestamp_to": nullable(TIME_MS),
+        "token_limit": array(LIMIT_SCHEMA),
+        "username": nullable(TEXT),
+    }
+)
 _ROOT_ONLY = "Only SuperToken can perform this operation"
 
 
@@ -26,13 +39,49 @@ class TokenMethods:
     def methods(self) -> list[Method]:
         """All of them."""
         return [
-            Method(name="token_create", params=CreateToken, call=self._create),
-            Method(name="token_get", params=GetToken, call=self._get),
-            Method(name="token_list_all_tokens", params=ListTokens, call=self._list_all),
-            Method(name="token_edit", params=EditToken, call=self._edit),
-            Method(name="token_roll_token_secret", params=RollTokenSecret, call=self._roll),
-            Method(name="token_change_password", params=ChangePassword, call=self._change_password),
-            Method(name="token_delete", params=DeleteToken, call=self._delete),
+            Method(
+                name="token_create",
+                summary="Make a token; its secret is shown this once.",
+                result=_CREDENTIAL,
+                params=CreateToken,
+                call=self._create,
+            ),
+            Method(name="token_get", summary="Show a token's record.", result=_RECORD, params=GetToken, call=self._get),
+            Method(
+                name="token_list_all_tokens",
+                summary="Show all tokens' records.",
+                result=record({"tokens": array(_RECORD)}),
+                params=ListTokens,
+                call=self._list_all,
+            ),
+            Method(
+                name="token_edit",
+                summary="Give a token other limits.",
+                result=record({"id": COUNT, "success": FLAG, "token_key": TEXT}),
+                params=EditToken,
+                call=self._edit,
+            ),
+            Method(
+                name="token_roll_token_secret",
+                summary="Give a token a new secret.",
+                result=_CREDENTIAL,
+                params=RollTokenSecret,
+                call=self._roll,
+            ),
+            Method(
+                name="token_change_password",
+                summary="Give a token another password.",
+                result=record({"success": FLAG, "message": TEXT}),
+                params=ChangePassword,
+                call=self._change_password,
+            ),
+            Method(
+                name="token_delete",
+                summary="Delete a token: it stops working at once.",
+                result=record({"matched_by": TEXT, "message": TEXT, "rows_affected": COUNT}),
+                params=DeleteToken,
+                call=self._delete,
+            ),
         ]
 
     async def _create(self, params: CreateToken, _exchange: Exchange) -> bytes:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from protocol.conditions import Condition
 from protocol.crontab import TickCondition
+from protocol.stats import Grouping, GroupStats
 
 LATE = 1
 """Flag of a row: the result came after the deadline and replaced ``no_result``."""
@@ -223,6 +224,14 @@ class Store(Protocol):
 
     async def ticks(self, conditions: Sequence[TickCondition]) -> list[Tick]:
         """Ticks of jobs that match, the newest first; 1,000 unless they say otherwise, 10,000 at most."""
+        ...
+
+    async def stats(self, conditions: Sequence[Condition], by: Grouping) -> list[GroupStats]:
+        """
+        Counts and latencies of the rows that match, by group, ordered by their keys.
+
+        Limits among the conditions are not looked at. One group more than ``MOST_GROUPS`` says that there are too many.
+        """
         ...
 
     async def last_runs(self, names: Sequence[str]) -> dict[str, int]:

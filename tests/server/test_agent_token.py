@@ -18,12 +18,23 @@ PING = {"ping": "host.example"}
 QUERY: dict[str, Any] = {"condition": []}
 
 
+JOB = {
+    "name": "job",
+    "schedule": "@hourly",
+    "timezone": "UTC",
+    "enabled": True,
+    "agents": [{"uuid": AGENT}],
+    "task": PING,
+}
+
+
 def response(uuid: str) -> dict[str, Any]:
     return {"task_id": 1, "agent_uuid": uuid, "task_token": "t", "timestamp": 1, "success": True}
 
 
-# What follows the token; ``None`` for methods that take no token and say nothing that is secret.
+# What follows the token; ``None`` for methods that look at no token: they say nothing secret, and change nothing.
 CALLS: dict[str, list[Any] | None] = {
+    "rpc.discover": None,
     "nodeget-server_hello": None,
     "nodeget-server_version": None,
     "nodeget-server_uuid": None,
@@ -45,6 +56,14 @@ CALLS: dict[str, list[Any] | None] = {
     "task_upload_task_result": [response(AGENT)],
     "task_subscribe_results": [{"condition": [{"uuid": AGENT}]}],
     "task_unsubscribe_results": None,
+    "task_stats": [{}],
+    "job_declare": [[JOB]],
+    "crontab_get": [],
+    "crontab-result_query": [QUERY],
+    "crontab_create": None,
+    "crontab_edit": None,
+    "crontab_set_enable": None,
+    "crontab_delete": None,
     "token_create": [{"token_limit": []}],
     "token_get": [],
     "token_list_all_tokens": [],

@@ -1,0 +1,94 @@
+"""
+Statistics over rows as SQL, for any SQLAlchemy dialect: one pass that counts, and ranks latencies within each group.
+
+A percentile is by nearest rank: of n latencies in order, the one at place ceil(n * p / 100).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, null, select
+
+from protocol.conditions import Condition
+from protocol.outcomes import Reason
+from protocol.stats import MOST_GROUPS, PERCENTILES, Grouping
+from protocol.tasks import TASK_TYPES
+from server.store.queries import matching
+from server.store.tables import agent, job, spec, task
+
+_FIRST_UNKNOWN = int(Reason.AGENT_OFFLINE)
+
+
+def select_stats(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
+    """(cron_source, agent's UUID and name, type, bucket, count, running, ok, failed, unknown, least, mean, most, …)."""
+    rows = _rows(conditions, by).subquery("rows")
+    keys = [rows.c[name] for name in ("cron_source", "agent_uuid", "agent_name", "type", "bucket")]
+    ranks = [(rows.c.latencies * percent + 99) / 100 for percent in PERCENTILES]
+    ranked = [func.max(case((rows.c.place == func.floor(rank), rows.c.latency))) for rank in ranks]
+    return (
+        select(
+            *keys,
+            func.count(),
+            *(func.sum(rows.c[name]) for name in ("running", "ok", "failed", "unknown")),
+            func.min(rows.c.latency),
+            func.avg(rows.c.latency),
+            func.max(rows.c.latency),
+            *ranked,
+        )
+        .group_by(*keys)
+        .order_by(*keys)
+        .limit(MOST_GROUPS + 1)
+    )
+
+
+def _rows(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
+    """Each row that matches, with its group and its latency's place in it."""
+    finished, ended_well = task.c.finished_ms.is_not(None), task.c.reason.is_(None)
+    ok = and_(finished, ended_well, task.c.success)
+    latency = case((ok, task.c.latency_ms))
+    group = _group(by)
+    place = func.row_number().over(partition_by=group, order_by=(latency.is_(None), latency))
+    return (
+        select(
+            *(column.label(name) for name, column in zip(_NAMES, group, strict=True)),
+            _one_if(~finished).label("running"),
+            _one_if(ok).label("ok"),
+            _one_if(and_(finished, ~ok, func.coalesce(task.c.reason, 0) < _FIRST_UNKNOWN)).label("failed"),
+            _one_if(and_(finished, task.c.reason >= _FIRST_UNKNOWN)).label("unknown"),
+            latency.label("latency"),
+            place.label("place"),
+            func.count(latency).over(partition_by=group).label("latencies"),
+        )
+        .select_from(
+            task.join(agent, agent.c.id == task.c.agent_id)
+            .join(spec, spec.c.id == task.c.spec_id)
+            .outerjoin(job, job.c.id == task.c.job_id)
+        )
+        .where(matching(conditions))
+    )
+
+
+_NAMES = ("cron_source", "agent_uuid", "agent_name", "type", "bucket")
+
+
+def _group(by: Grouping) -> list[ColumnElement[Any]]:
+    bucket = null() if by.bucket_ms is None else task.c.finished_ms - task.c.finished_ms % by.bucket_ms
+    return [
+        job.c.name if by.cron_source else null(),
+        agent.c.uuid if by.agent else null(),
+        agent.c.name if by.agent else null(),
+        _type() if by.type else null(),
+        bucket,
+    ]
+
+
+def _type() -> ColumnElement[str]:
+    """The type's name of the task object's JSON."""
+    starts = {
+        name: f'"{name}"' if task_type.read_task is None else f'{{"{name}":' for name, task_type in TASK_TYPES.items()
+    }
+    return case(*((func.substr(spec.c.task, 1, len(text)) == text, literal(name)) for name, text in starts.items()))
+
+
+def _one_if(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)
