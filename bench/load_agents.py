@@ -81,6 +81,8 @@ async def main(url: str, agents_file: Path, out: Path) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         running = [asyncio.create_task(agents.run(session, uuid, token)) for uuid, token in lines]
         while agents.connected < len(running):
+            if any(task.done() for task in running):
+                raise SystemExit("the server went away before all agents were connected")
             await asyncio.sleep(0.05)
         print("ready", flush=True)
         await stop.wait()

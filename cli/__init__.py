@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from cli import logs
 from protocol.errors import ConfigError, Error
 
-VERBS = ("up", "server", "scheduler", "agent", "check", "query", "create", "token")
+VERBS = ("up", "server", "scheduler", "agent", "check", "query", "stats", "create", "shell", "token")
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 

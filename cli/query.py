@@ -1,8 +1,5 @@
 """``cronprobe query``: what was found, from the server's store."""
 
-import re
-import time
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -12,10 +9,9 @@ from cli.agents import agent_uuid
 from cli.client import Client
 from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
 from cli.screen import Output, console, show
-from protocol.errors import ConfigError
+from cli.times import show_ms, since_ms
 
 _LONGEST_MS = 1e12
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _COLUMNS = ("due (UTC)", "finished (UTC)", "cron_source", "agent", "type", "outcome", "reason", "ms", "message")
 
 
@@ -50,7 +46,7 @@ def query(
     if agent is not None:
         conditions.append({"uuid": agent_uuid(client, agent)})
     if since is not None:
-        conditions.append({"timestamp_from": _since_ms(since)})
+        conditions.append({"timestamp_from": since_ms(since)})
     if failed:
         conditions.append("is_failure")
     data_query: dict[str, object] = {"condition": conditions}
@@ -68,8 +64,8 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     type_name = task if isinstance(task, str) else next(iter(task))
     milliseconds = _milliseconds(row, type_name)
     return (
-        _time(row["scheduled_at"]),
-        _time(row["timestamp"]),
+        show_ms(row["scheduled_at"]),
+        show_ms(row["timestamp"]),
         row["cron_source"],
         row["agent_name"] or row["uuid"],
         type_name,
@@ -86,23 +82,3 @@ def _milliseconds(row: dict[str, Any], type_name: str) -> float | None:
         if isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < _LONGEST_MS:
             return float(found)
     return None
-
-
-def _time(milliseconds: int | None) -> str | None:
-    if milliseconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    except (ValueError, OverflowError, OSError):
-        return str(milliseconds)
-
-
-def _since_ms(text: str) -> int:
-    span = re.fullmatch(r"(\d+)([smhdw])", text)
-    if span:
-        return time.time_ns() // 1_000_000 - int(span[1]) * _UNITS_S[span[2]] * 1000
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as e:
-        raise ConfigError(f"--since: {text!r} is no time; want 15m, 2h, 7d or 2026-01-31T12:00:00Z") from e
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -11,6 +11,7 @@ import typer
 from cli.client import Client
 from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
 from cli.screen import Output, console, show
+from cli.times import show_ms
 from protocol.errors import ConfigError, Unreadable
 from protocol.permissions import read_limit
 from protocol.reading import normal_uuid, sequence
@@ -191,19 +192,9 @@ def _given_limits(kind: Kind, agent: str | None, limits: str | None) -> object:
 
 
 def _cells(token: dict[str, Any]) -> tuple[object, ...]:
-    shown = [_time(token[end]) for end in ("timestamp_from", "timestamp_to")]
+    shown = [show_ms(token[end], "seconds") for end in ("timestamp_from", "timestamp_to")]
     limits = msgspec.json.encode(token["token_limit"]).decode() if token["token_limit"] else None
     return token["token_key"], token["username"], *shown, limits
-
-
-def _time(milliseconds: int | None) -> str | None:
-    """The time, or the number where no calendar has it."""
-    if milliseconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError, OSError):
-        return str(milliseconds)
 
 
 def _time_ms(text: str) -> int:

@@ -24,6 +24,12 @@ LIMIT_S = 10
 Run = asyncio.Task[Ending]
 
 
+@pytest.fixture(autouse=True)
+def bare_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shells read no start-up files of whoever runs the tests."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 class Relay:
     """The user's side of a terminal."""
 
