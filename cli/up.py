@@ -40,7 +40,7 @@ from server.jobs import Jobs, readable
 from server.results import Finished
 from server.tasks import Tasks
 
-_LOCAL_TYPES = ("ping", "tcp_ping", "http_ping", "http_request")
+_LOCAL_TYPES = ("ping", "tcp_ping", "http_ping", "http_request", "dns", "ip", "version")
 _LINES_A_SECOND = 50
 _LINES_WAITING = 500
 _USUAL_NAME = "local"
