@@ -6,7 +6,8 @@ On leaving, probes in flight have a short grace, what they found is sent, and ev
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -28,17 +29,23 @@ class Spools:
     """The spools by server, which outlive an agent that starts anew with another configuration."""
 
     def __init__(self) -> None:
-        self._by_server: dict[tuple[str, str], Spool] = {}
+        self._by_server: dict[tuple[str, str, int], Spool] = {}
 
-    def of(self, server: ServerConfig, size: int) -> Spool:
-        """The server's spool, a new one for a server that is new."""
-        key = (server.name, server.server_uuid)
-        known = self._by_server.get(key)
-        if known is None:
-            known = self._by_server[key] = Spool(server_name=server.name, token=server.token, size=size)
-        else:
-            known.renew(token=server.token, size=size)
-        return known
+    def of(self, servers: Sequence[ServerConfig], size: int) -> list[Spool]:
+        """Each server's spool, a new one for a server that is new; two entries of one server have one each."""
+        found: list[Spool] = []
+        seen: Counter[tuple[str, str]] = Counter()
+        for server in servers:
+            name = (server.name, server.server_uuid)
+            key = (*name, seen[name])
+            seen[name] += 1
+            known = self._by_server.get(key)
+            if known is None:
+                known = self._by_server[key] = Spool(server_name=server.name, token=server.token, size=size)
+            else:
+                known.renew(token=server.token, size=size)
+            found.append(known)
+        return found
 
 
 class Agent:
@@ -75,8 +82,7 @@ async def open_agent(config: Config, *, file: Path | None = None, spools: Spools
         network_s=config.network_timeout_ms / 1000,
         task_s=config.task_timeout_ms / 1000,
     )
-    kept = spools or Spools()
-    owed = [kept.of(server, config.spool_size) for server in config.servers]
+    owed = (spools or Spools()).of(config.servers, config.spool_size)
     agent = Agent(owed)
     async with open_probes(config, file, agent.edited.set) as probes, asyncio.TaskGroup() as group:
         worker = Worker(agent_uuid=config.agent_uuid, probes=probes, limits=limits, now_ms=_now_ms, group=group)

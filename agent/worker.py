@@ -137,7 +137,7 @@ class Worker:
             case Kind.LOCAL:
                 limit_s = self._task_s(event)
                 started_at = self._now_ms()
-                ending = await self._within(limit_s, _timed_out(limit_s), probe, work)
+                ending = await self._within(limit_s, Failed(Reason.TIMEOUT, _timed_out(limit_s)), probe, work)
             case Kind.TERMINAL:
                 started_at, ending = self._now_ms(), await self._terminal(probe, work)
             case _:
@@ -148,7 +148,11 @@ class Worker:
         return self._limits.task_s if event.timeout_ms is None else budget_s(event.timeout_ms)
 
     async def _with_seat(self, probe: Probe, work: Work) -> tuple[int | None, Ending]:
-        """A run that waits for its seat; a wait as long as the whole task may take is a failure of ours."""
+        """
+        A run that waits for its seat.
+
+        A wait that leaves the probe less than half of its time makes a time-out a failure of ours, not of the target.
+        """
         task_s = self._task_s(work.event)
         run_s = self._limits.network_s if work.event.timeout_ms is None else task_s
         loop = asyncio.get_running_loop()
@@ -157,18 +161,24 @@ class Worker:
             async with asyncio.timeout_at(ends_s):
                 await self._seats.acquire()
         except TimeoutError:
-            no_seat = f"Other error: No seat within {task_s:g}s: all {self._limits.network_seats} are taken"
-            text = _timed_out(task_s) if work.event.timeout_ms is None else no_seat
-            return None, Failed(Reason.INTERNAL, text)
+            return None, Failed(Reason.INTERNAL, self._no_seat(work.event, task_s))
         try:
-            left_s = ends_s - loop.time()
-            pool_limit = f"Other error: Network task timed out after {run_s:g}s (pool limit)"
-            is_pool = work.event.timeout_ms is not None or run_s <= left_s
             started_at = self._now_ms()
-            text = pool_limit if is_pool else _timed_out(task_s)
-            return started_at, await self._within(min(run_s, left_s), text, probe, work)
+            left_s = ends_s - loop.time()
+            if left_s < min(run_s, task_s) / 2:
+                late = Failed(Reason.INTERNAL, self._no_seat(work.event, task_s))
+                return started_at, await self._within(left_s, late, probe, work)
+            is_pool = work.event.timeout_ms is not None or run_s <= left_s
+            pool_limit = f"Other error: Network task timed out after {run_s:g}s (pool limit)"
+            timed_out = Failed(Reason.TIMEOUT, pool_limit if is_pool else _timed_out(task_s))
+            return started_at, await self._within(min(run_s, left_s), timed_out, probe, work)
         finally:
             self._seats.release()
+
+    def _no_seat(self, event: TaskEvent, task_s: float) -> str:
+        if event.timeout_ms is None:
+            return _timed_out(task_s)
+        return f"Other error: No seat in time within {task_s:g}s: all {self._limits.network_seats} were taken"
 
     async def _terminal(self, probe: Probe, work: Work) -> Ending:
         most = self._limits.terminals
@@ -177,19 +187,19 @@ class Worker:
             return Failed(Reason.INTERNAL, text)
         self._terminals += 1
         try:
-            return await self._within(None, "", probe, work)
+            return await self._within(None, None, probe, work)
         finally:
             self._terminals -= 1
 
-    async def _within(self, limit_s: float | None, text: str, probe: Probe, work: Work) -> Ending:
-        """The probe's ending; when its time is up before, a failure that says ``text``."""
+    async def _within(self, limit_s: float | None, timed_out: Failed | None, probe: Probe, work: Work) -> Ending:
+        """The probe's ending; when its time is up before, ``timed_out``, which is there when a limit is."""
         limit = asyncio.timeout(limit_s)
         try:
             async with limit:
                 return await probe.run(work)
         except Exception as e:  # the worker's door: a bug in a probe is logged and becomes a result
-            if limit.expired():
-                return Failed(Reason.TIMEOUT, text)
+            if timed_out is not None and limit.expired():
+                return timed_out
             log.exception("probe failed", task_id=work.event.task_id, task_type=work.event.task.name)
             return Failed(Reason.INTERNAL, f"Other error: {e}")
 

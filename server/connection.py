@@ -2,9 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -46,7 +46,7 @@ class Connection:
         self,
         *,
         send: Send,
-        hang_up: Callable[[str], Awaitable[None]],
+        hang_up: Callable[[str], Coroutine[Any, Any, None]],
         address: str,
         tasks: asyncio.TaskGroup,
         sessions: Sessions,
@@ -120,9 +120,9 @@ class Connection:
             self._end(entry)
 
     async def hang_up(self, why: str) -> None:
-        """End all subscriptions, then the connection, and tell the peer why."""
+        """End all subscriptions, then the connection, and tell the peer why. A subscription may end itself by this."""
+        self._tasks.create_task(self._hang_up(why), name="hang up")
         self.close()
-        await self._hang_up(why)
 
     async def wait_closed(self, limit_s: float) -> None:
         """Until the connection is closed, at most ``limit_s``."""

@@ -78,4 +78,6 @@ class Grants:
         for grant in grants:
             self._held.discard(grant)
             log.warning("no longer permitted", what=grant.what)
-        await asyncio.gather(*(grant.revoke() for grant in grants))
+        for failure in await asyncio.gather(*(grant.revoke() for grant in grants), return_exceptions=True):
+            if failure is not None:  # a connection that breaks while it is closed does not end the watch over others
+                log.warning("could not be closed in good order", why=repr(failure))

@@ -7,17 +7,22 @@ It is kept in the store, so that a server that starts anew shows it before the s
 from collections.abc import Iterator, Sequence
 
 import msgspec
+import structlog
 from msgspec import Raw, Struct
 
 from protocol.crontab import AgentCron, DeclaredJob, read_declared_jobs
-from protocol.errors import InvalidParams, Unreadable
-from protocol.reading import normal_uuid
+from protocol.errors import InvalidParams, RpcError, Unreadable
+from protocol.reading import MALFORMED, normal_uuid
 from protocol.tasks import read_task
 from server.sessions import Sessions
 from server.store.interface import InternNames, JobName, Names, PutSetting, Store
 from server.writer import Writer
 
+log = structlog.get_logger()
+
+MOST_NAME_LENGTH = 128
 _SETTING = "declared_jobs"
+_SHOWN = 40
 
 
 class Job(Struct, frozen=True):
@@ -49,8 +54,13 @@ class Jobs:
             StoreFailed: it cannot be read.
         """
         text = (await self._store.setting(_SETTING, "[]")).encode()
+        try:
+            jobs = readable(read_declared_jobs(text))
+        except (RpcError, *MALFORMED) as e:
+            log.warning("declared jobs of another version are not shown until the scheduler declares again", why=str(e))
+            return
+        self._jobs = await self._numbered(jobs)
         self._text = text
-        self._jobs = await self._numbered(readable(read_declared_jobs(text)))
 
     async def declare(self, jobs: Sequence[tuple[DeclaredJob, AgentCron]]) -> None:
         """
@@ -96,6 +106,8 @@ def readable(jobs: Sequence[DeclaredJob]) -> list[tuple[DeclaredJob, AgentCron]]
     """
     found = []
     for job in jobs:
+        if not 0 < len(job.name) <= MOST_NAME_LENGTH:
+            raise InvalidParams(f"job {job.name[:_SHOWN]!r}: want a name of 1 to {MOST_NAME_LENGTH} characters")
         try:
             task = read_task(Raw(bytes(job.task)))
             found.append((job, AgentCron(tuple(normal_uuid(agent.uuid) for agent in job.agents), task)))

@@ -12,7 +12,6 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from protocol.conditions import TaskId
 from protocol.errors import AgentUnreachable, InvalidInput, NotFound, PermissionDenied, RpcError, StoreFailed
 from protocol.events import TaskResponse
 from protocol.outcomes import Reason
@@ -31,6 +30,8 @@ MayWrite = Callable[[str, str | None], bool]
 
 _FRESH_MS = 60_000
 """A result that waited longer in its agent's spool says nothing about the agent's clock."""
+_READ_AT_ONCE = 1_000
+_LARGEST_ID = 2**63
 _NOT_FOUND = "Task validation failed: Invalid ID, UUID, or Token"
 _UPLOADED = "Task result has already been uploaded"
 
@@ -106,11 +107,12 @@ class Results:
                 answers[place] = e
         if not_running:
             await self._writer.write(FinishTasks(()))  # whatever ended them is committed now
-        for place, response in not_running:
-            try:
-                await self._upload_late(response, may_write)
-            except RpcError as e:
-                answers[place] = e
+            stored = await self._stored([response.task_id for _, response in not_running])
+            for place, response in not_running:
+                try:
+                    await self._upload_late(response, stored.get(response.task_id), may_write)
+                except RpcError as e:
+                    answers[place] = e
         for answer in answers:
             if isinstance(answer, RpcError):
                 self._metrics.results_rejected.labels(_rejection(answer)).inc()
@@ -192,12 +194,16 @@ class Results:
             except Exception:  # a door: what is stored stays stored, whatever a listener does with it
                 log.exception("listener failed")
 
-    async def _upload_late(self, response: TaskResponse, may_write: MayWrite) -> None:
+    async def _stored(self, ids: Sequence[int]) -> dict[int, StoredTask]:
+        """The rows with these ids."""
+        known = sorted({id_ for id_ in ids if id_ < _LARGEST_ID})
+        parts = [known[start : start + _READ_AT_ONCE] for start in range(0, len(known), _READ_AT_ONCE)]
+        return {row.id: row for part in parts for row in await self._store.select([], among=part)}
+
+    async def _upload_late(self, response: TaskResponse, row: StoredTask | None, may_write: MayWrite) -> None:
         """The task does not run: it ended, by another upload or by its deadline, or it never was."""
-        stored = await self._store.select([TaskId(response.task_id)])
-        if not stored or not _is_of(stored[0], response):
+        if row is None or not _is_of(row, response):
             raise NotFound(_NOT_FOUND)
-        [row] = stored
         if row.finished_ms is None:
             raise StoreFailed("an upload of this result could not be stored; send it again")
         if row.reason != Reason.NO_RESULT:

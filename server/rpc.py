@@ -103,6 +103,8 @@ class Rpc:
             self._metrics.rpc_requests.labels(name, code).inc(count)
 
     async def _call(self, method: Method, call: Call, exchange: Exchange) -> Answer:
+        if method.subscribes and exchange.connection is None:
+            return InternalFailure()  # the protocol's answer over HTTP, whatever the parameters
         try:
             read = method.read or partial(read_params, method.params)
             return await method.call(read(call.params), exchange)

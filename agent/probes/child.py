@@ -33,7 +33,12 @@ class Child:
             command, stdin=stdin, stdout=stdout, stderr=stderr, env=env, start_new_session=True
         )
         self._has_ended = asyncio.Event()
-        self._pidfd = os.pidfd_open(self.pid)
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+        except OSError:
+            self._process.kill()
+            self._process.wait()
+            raise
         asyncio.get_running_loop().add_reader(self._pidfd, self._ended)
 
     @property

@@ -47,7 +47,10 @@ def _rows(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
     ok = and_(finished, ended_well, task.c.success)
     latency = case((ok, task.c.latency_ms))
     group = _group(by)
-    place = func.row_number().over(partition_by=group, order_by=(latency.is_(None), latency))
+    # The same order for both, so that one sort serves them.
+    order = (latency.is_(None), latency)
+    place = func.row_number().over(partition_by=group, order_by=order)
+    latencies = func.count(latency).over(partition_by=group, order_by=order, rows=(None, None))
     return (
         select(
             *(column.label(name) for name, column in zip(_NAMES, group, strict=True)),
@@ -57,7 +60,7 @@ def _rows(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
             _one_if(and_(finished, task.c.reason >= _FIRST_UNKNOWN)).label("unknown"),
             latency.label("latency"),
             place.label("place"),
-            func.count(latency).over(partition_by=group).label("latencies"),
+            latencies.label("latencies"),
         )
         .select_from(
             task.join(agent, agent.c.id == task.c.agent_id)

@@ -329,11 +329,20 @@ async def test_any_task_ends_when_the_whole_of_it_takes_too_long(server: Scripte
     config = server.agent(servers=(server.config(allow_execute=True),), network_seats=1, task_timeout_ms=300)
     async with open_target(keeps_open=True) as target, open_agent(config):
         session = await server.session()
-        tasks = [task(1, {"http_ping": target.url()}), task(2, {"ping": "127.0.0.1"})]
+        tasks = [task(1, {"http_ping": target.url()}), task(2, {"http_ping": target.url()})]
         slow = task(3, {"execute": {"cmd": "sleep", "args": ["30"]}})
         uploads = await session.run(*tasks, slow)
     assert [upload["error_message"] for upload in uploads] == ["Other error: Task timed out after 0.3s"] * 3
     assert [upload["reason"] for upload in uploads] == ["timeout", "internal", "timeout"]
+
+
+async def test_a_seat_that_comes_too_late_is_no_failure_of_the_target(server: ScriptedServer) -> None:
+    async with open_target(keeps_open=True) as target, agent_of(server, network_seats=1) as session:
+        first = task(1, {"http_ping": target.url()}, timeout_ms=500)
+        second = task(2, {"http_ping": target.url()}, timeout_ms=600)
+        uploads = await session.run(first, second)
+    assert [upload["reason"] for upload in uploads] == ["timeout", "internal"]
+    assert uploads[1]["error_message"] == "Other error: No seat in time within 0.48s: all 1 were taken"
 
 
 async def test_a_task_without_a_seat_says_nothing_about_its_target(server: ScriptedServer) -> None:
@@ -341,7 +350,7 @@ async def test_a_task_without_a_seat_says_nothing_about_its_target(server: Scrip
         await session.send(notification(task(1, {"http_ping": target.url()}, timeout_ms=2000)))
         await asyncio.wait_for(target.asked.wait(), 5)
         (upload,) = await session.run(task(2, {"ping": "127.0.0.1"}, timeout_ms=100))
-    assert upload["error_message"] == "Other error: No seat within 0.08s: all 1 are taken"
+    assert upload["error_message"] == "Other error: No seat in time within 0.08s: all 1 were taken"
     assert upload["reason"] == "internal"
     assert "started_at" not in upload
 

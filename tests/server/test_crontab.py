@@ -227,11 +227,12 @@ async def test_the_newest_ticks_of_a_job_are_found_without_a_look_at_all_rows(ri
     with rig.database() as database:
         fill(database, 200_000)
         start_s = time.monotonic()
-        found = await ticks(rig, {"cron_name": "a"}, {"limit": 100})
-        assert len(found) == 100
-        await rig.root.call("job_declare", [job("a"), job("b")])
-        await rig.root.call("crontab_get")
-        assert time.monotonic() - start_s < 0.5
+        assert database.execute("SELECT sum(length(token) + id % 7) FROM task").fetchone()
+        whole_s = time.monotonic() - start_s
+        start_s = time.monotonic()
+        for _ in range(10):
+            assert len(await ticks(rig, {"cron_name": "a"}, {"limit": 10})) == 10
+        assert (time.monotonic() - start_s) / 10 < whole_s
 
 
 def fill(database: sqlite3.Connection, rows: int) -> None:

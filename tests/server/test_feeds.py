@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
+import server.feeds
 from tests.fakes import FakeAgent
 from tests.server.rig import AGENT, OTHER, Rig, new_task
 
@@ -101,6 +104,18 @@ async def test_a_revoked_token_ends_its_subscription(rig: Rig) -> None:
         await peer.ask("task_subscribe_results", [token, {"condition": []}])
         await rig.root.call("token_delete", token.partition(":")[0])
         assert await peer.close_code() == 1008
+
+
+async def test_a_subscriber_that_is_too_slow_is_cut_off(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.feeds, "_MOST_WAITING", 5)
+    async with rig.http.ws_connect(rig.url) as ws:
+        peer = FakeAgent(ws, rig.root.token, OTHER)
+        await peer.ask("task_subscribe_results", [peer.token, {"condition": []}])
+        await rig.root.call("task_create_batch", [new_task(at) for at in range(20)])
+        assert await peer.close_code() == 1008
+    async with subscriber(rig) as other:
+        await rig.root.call("task_create_batch", [new_task(99)])
+        assert len(await other.rows(1)) == 1
 
 
 async def test_large_rows_come_in_frames_of_a_usual_size(rig: Rig) -> None:
