@@ -16,6 +16,6 @@ def check(files: Files) -> None:
     """
     jobs = load(files)
     enabled = [job for job in jobs.jobs if job.enabled]
-    probes = sum(len(job.agents) for job in enabled)
+    probes = sum(len(job.agents) * len(job.cells) for job in enabled)
     rate = tasks_per_minute(jobs, datetime.now(UTC))
     console.out(f"ok: {len(jobs.jobs)} jobs, {probes} probes, {rate:.1f} tasks/min", highlight=False)

@@ -163,11 +163,12 @@ def result_line(run: Finished) -> str:
     name = escape(printable(f"{job:20} {agent:10} {series.type_name:13}"))
     due = datetime.fromtimestamp((run.task.scheduled_ms or run.task.created_ms) / 1000, UTC).strftime("%H:%M:%S")
     if run.reason is None:
-        latency = "" if run.latency_ms is None else f"{run.latency_ms:.2f} ms"
-        return f"{due} {name} [green]ok[/green]      {latency}"
+        latency = "" if run.verdict.latency_ms is None else f"{run.verdict.latency_ms:.2f} ms"
+        slow = "  [yellow]degraded[/yellow]" if run.verdict.is_degraded else ""
+        return f"{due} {name} [green]ok[/green]      {latency}{slow}"
     colour = "red" if run.reason.outcome == "failed" else "yellow"
-    message = "" if run.response is None else run.response.error_message or ""
-    return f"{due} {name} [{colour}]{run.reason.outcome:7}[/{colour}] {run.reason.word}  {escape(printable(message))}"
+    text = f"{run.reason.word}  {escape(printable(run.message))}"
+    return f"{due} {name} [{colour}]{run.reason.outcome:7}[/{colour}] {text}"
 
 
 @asynccontextmanager

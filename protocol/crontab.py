@@ -213,8 +213,21 @@ class DeclaredAgent(Struct, frozen=True):
     name: str | None = None
 
 
+class DeclaredCell(Struct, frozen=True):
+    """One combination of a job's matrix, ``name`` ``""`` without one; ``type`` and ``target`` are labels."""
+
+    name: str
+    type: str
+    target: str
+
+
 class DeclaredJob(Struct, frozen=True, kw_only=True):
-    """A job of the live job file: ``schedule`` as it is written there, ``task`` the task object's JSON."""
+    """
+    A job of the live job file: ``schedule`` as it is written there, ``task`` the task object's JSON, of the first cell.
+
+    Everything is as people may see it, with references for secrets. ``definition`` is the whole job in the words of the
+    job file, as JSON; ``labels`` are those of its info series.
+    """
 
     name: str
     schedule: str
@@ -222,6 +235,9 @@ class DeclaredJob(Struct, frozen=True, kw_only=True):
     enabled: bool
     agents: tuple[DeclaredAgent, ...]
     task: Raw
+    cells: tuple[DeclaredCell, ...] = ()
+    labels: dict[str, str] = {}
+    definition: Raw = Raw(b"{}")
 
 
 JOBS_SCHEMA = array(
@@ -233,7 +249,8 @@ JOBS_SCHEMA = array(
             "enabled": FLAG,
             "agents": array(record({"uuid": UUID}, {"name": nullable(TEXT)})),
             "task": TASK_SCHEMA,
-        }
+        },
+        {"cells": array(DeclaredCell), "labels": {"type": "object"}, "definition": {"type": "object"}},
     )
 )
 read_declared_jobs: Reader[tuple[DeclaredJob, ...]] = msgspec.json.Decoder(tuple[DeclaredJob, ...]).decode

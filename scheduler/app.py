@@ -3,17 +3,18 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from scheduler.cron import trigger_of
-from scheduler.declaration import open_declaration
-from scheduler.jobs import Job, JobFile
+from scheduler.beats import due_of
+from scheduler.declaration import Declaration, open_declaration
+from scheduler.due import Schedule, trigger
+from scheduler.jobs import JobFile
 from scheduler.metrics import Metrics
-from scheduler.runner import due_tasks, open_runner
-from scheduler.schedule import Schedule, Timetable, open_timetable
+from scheduler.runner import Runner, open_runner
+from scheduler.schedule import Timetable, open_timetable
 from scheduler.taskserver import TaskServer
 
 _ENOUGH_TICKS = 120
@@ -29,19 +30,42 @@ def wall_clock_ms() -> int:
 class Scheduler:
     """A running scheduler."""
 
-    def __init__(self, timetable: Timetable) -> None:
+    def __init__(
+        self,
+        *,
+        timetable: Timetable,
+        runner: Runner,
+        declaration: Declaration,
+        metrics: Metrics,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._timetable = timetable
+        self._runner = runner
+        self._declaration = declaration
+        self._metrics = metrics
+        self._now_ms = now_ms
 
     @property
     def schedules(self) -> int:
         """How many distinct schedules run."""
         return len(self._timetable)
 
-    def next_fire_ms(self, job: Job) -> int | None:
-        """When ``job`` is due next, ms since the epoch; ``None``: it is disabled, or has no agents."""
-        if not job.enabled or not job.agents:
-            return None
-        return self._timetable.next_ms(Schedule(job.schedule, job.timezone))
+    def load(self, jobs: JobFile) -> None:
+        """
+        Let these jobs take the place of the running ones, in one step.
+
+        What is due already is still told by the old definition; an unchanged schedule keeps its ticks.
+        """
+        due = due_of(jobs.jobs)
+        self._timetable.end([schedule for schedule in self._timetable if schedule not in due.tasks], datetime.now(UTC))
+        self._runner.load(due)
+        self._timetable.begin(schedule for schedule in due.tasks if schedule not in self._timetable)
+        self._metrics.loaded(jobs.jobs, self._now_ms())
+        self._declaration.change(jobs.jobs)
+
+    def load_failed(self) -> None:
+        """A load went wrong: the old jobs go on, and the metric says so."""
+        self._metrics.load_failed()
 
 
 @asynccontextmanager
@@ -55,29 +79,30 @@ async def open_scheduler(
     """
     metrics = Metrics(registry)
     metrics.loaded(jobs.jobs, now_ms())
-    tasks = due_tasks(jobs.jobs)
+    due = due_of(jobs.jobs)
     async with (
-        open_runner(tasks, server, metrics=metrics, now_ms=now_ms) as runner,
-        open_timetable(tasks, runner.beat) as timetable,
-        open_declaration(jobs.jobs, server),
+        open_runner(due, server, metrics=metrics, now_ms=now_ms) as runner,
+        open_timetable(due.tasks, runner.beat) as timetable,
+        open_declaration(jobs.jobs, server) as declaration,
     ):
         _log.info("scheduler started", jobs=len(jobs.jobs), schedules=len(timetable))
-        yield Scheduler(timetable)
+        yield Scheduler(timetable=timetable, runner=runner, declaration=declaration, metrics=metrics, now_ms=now_ms)
     _log.info("scheduler stopped")
 
 
 def tasks_per_minute(jobs: JobFile, at: datetime) -> float:
     """How many tasks the jobs create in a minute, averaged over the hour after ``at`` (which has a time zone)."""
-    return sum(len(due) * _ticks_per_minute(schedule, at) for schedule, due in due_tasks(jobs.jobs).items())
+    tasks = due_of(jobs.jobs).tasks
+    return sum(len(listed) * _ticks_per_minute(schedule, at) for schedule, listed in tasks.items())
 
 
 def _ticks_per_minute(schedule: Schedule, at: datetime) -> float:
     """A schedule that is due often shows its rate before the hour is over."""
-    trigger = trigger_of(schedule.text, schedule.timezone)
+    due = trigger(schedule)
     end = at + timedelta(hours=1)
     times: list[datetime] = []
     while len(times) <= _ENOUGH_TICKS:
-        following = trigger.after(times[-1] if times else at)
+        following = due.after(times[-1] if times else at)
         if following is None or following > end:
             return len(times) / 60
         times.append(following)

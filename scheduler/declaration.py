@@ -6,14 +6,16 @@ Again from time to time: a server may have lost its store meanwhile.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Never
 
+import msgspec
 import structlog
 from msgspec import Raw
 
-from protocol.crontab import DeclaredAgent, DeclaredJob
+from protocol.crontab import DeclaredAgent, DeclaredCell, DeclaredJob
 from protocol.errors import Error
+from scheduler.definition import definition
 from scheduler.jobs import Job
 from scheduler.taskserver import TaskServer, TaskServerAway
 
@@ -28,40 +30,60 @@ def declared(jobs: Sequence[Job]) -> list[DeclaredJob]:
     return [
         DeclaredJob(
             name=job.name,
-            schedule=job.schedule,
-            timezone=job.timezone,
+            schedule=str(job.shown.get("schedule", job.schedule)),
+            timezone=str(job.shown.get("timezone", job.timezone)),
             enabled=job.enabled,
             agents=tuple(DeclaredAgent(agent.uuid, agent.name) for agent in job.agents),
-            task=Raw(job.task_text),
+            task=Raw(job.cells[0].task_text),
+            cells=tuple(DeclaredCell(cell.name, cell.type_name, cell.target) for cell in job.cells),
+            labels=dict(job.labels),
+            definition=Raw(msgspec.json.encode(definition(job))),
         )
         for job in jobs
     ]
 
 
+class Declaration:
+    """Declares jobs to ``server``, and other ones as soon as they change."""
+
+    def __init__(self, jobs: Sequence[Job], server: TaskServer) -> None:
+        self._jobs = jobs
+        self._server = server
+        self._changed = asyncio.Event()
+
+    def change(self, jobs: Sequence[Job]) -> None:
+        """Declare these from now on."""
+        self._jobs = jobs
+        self._changed.set()
+
+    async def run(self) -> Never:
+        """Declare, until cancelled."""
+        failures = 0
+        last = ""
+        while True:
+            pause_s = AGAIN_S
+            self._changed.clear()
+            try:
+                await self._server.declare(declared(self._jobs))
+                failures, last = 0, ""
+            except Error as e:
+                if isinstance(e, TaskServerAway):
+                    pause_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
+                    failures += 1
+                if str(e) != last:
+                    _log.warning("job file not shown by the server; ticks do not wait for this", why=str(e))
+                last = str(e)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), pause_s)
+
+
 @asynccontextmanager
-async def open_declaration(jobs: Sequence[Job], server: TaskServer) -> AsyncIterator[None]:
+async def open_declaration(jobs: Sequence[Job], server: TaskServer) -> AsyncIterator[Declaration]:
     """Keep the server told until this is left."""
-    declaring = asyncio.create_task(_declare(declared(jobs), server), name="declaration")
+    declaration = Declaration(jobs, server)
+    declaring = asyncio.create_task(declaration.run(), name="declaration")
     try:
-        yield
+        yield declaration
     finally:
         declaring.cancel()
         await asyncio.wait([declaring])
-
-
-async def _declare(jobs: Sequence[DeclaredJob], server: TaskServer) -> Never:
-    failures = 0
-    last = ""
-    while True:
-        pause_s = AGAIN_S
-        try:
-            await server.declare(jobs)
-            failures, last = 0, ""
-        except Error as e:
-            if isinstance(e, TaskServerAway):
-                pause_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
-                failures += 1
-            if str(e) != last:
-                _log.warning("job file not shown by the server; ticks do not wait for this", why=str(e))
-            last = str(e)
-        await asyncio.sleep(pause_s)

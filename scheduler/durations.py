@@ -4,8 +4,8 @@ import re
 
 from protocol.errors import Error
 
-_FORM = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
-_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+_FORM = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
+_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class NotADuration(Error):
@@ -21,7 +21,7 @@ def duration_ms(text: str, least: str, most: str) -> int:
     """
     match = _FORM.fullmatch(text)
     if match is None:
-        raise NotADuration(f"'{text}' is not a duration; want {least} to {most}, such as 100ms, 10s, 5m or 1h")
+        raise NotADuration(f"'{text}' is not a duration; want {least} to {most}, such as 100ms, 10s, 5m, 1h or 7d")
     if not _ms(least) <= _ms(text) <= _ms(most):
         raise NotADuration(f"'{text}' is out of bounds; want {least} to {most}")
     return _ms(text)
@@ -30,3 +30,9 @@ def duration_ms(text: str, least: str, most: str) -> int:
 def _ms(text: str) -> int:
     number, unit = _FORM.fullmatch(text).groups()  # type: ignore[union-attr]
     return int(number) * _UNIT_MS[unit]
+
+
+def duration_text(ms: int) -> str:
+    """The shortest form of a duration."""
+    unit, size = max(((unit, size) for unit, size in _UNIT_MS.items() if ms % size == 0), key=lambda pair: pair[1])
+    return f"{ms // size}{unit}"

@@ -18,7 +18,9 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         ticks = Counter("cronprobe_scheduler_ticks", "Due ticks by how they ended.", ["outcome"], registry=registry)
-        self.fired, _, self.missed = (ticks.labels(outcome) for outcome in ("fired", "overlap", "missed"))
+        self.fired, self.overlapping, self.missed = (
+            ticks.labels(outcome) for outcome in ("fired", "overlap", "missed")
+        )
         self.lag = Histogram(
             "cronprobe_scheduler_lag_seconds",
             "From the scheduled time of a beat to its tasks being stored.",
@@ -41,3 +43,7 @@ class Metrics:
         self._jobs.labels("disabled").set(states.count(False))
         self._successful.set(1)
         self._loaded.set(at_ms / 1_000)
+
+    def load_failed(self) -> None:
+        """A load went wrong; what was loaded before goes on."""
+        self._successful.set(0)

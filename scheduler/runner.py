@@ -6,18 +6,17 @@ tick that is not stored in the end is counted as missed and logged.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import structlog
-from msgspec import Raw
 from msgspec.structs import replace
 
 from protocol.errors import Error
 from protocol.methods.task import Created, NewTask
-from scheduler.jobs import Job
+from scheduler.beats import Due
+from scheduler.due import Schedule
 from scheduler.metrics import Metrics
-from scheduler.schedule import Schedule
 from scheduler.taskserver import LARGEST_CALL, TIMEOUT_S, TaskServer, TaskServerRefused
 from scheduler.waiting import Beat, MissedTicks, WaitingBeats
 
@@ -27,28 +26,6 @@ CANCEL_S = 0.2
 LOG_EVERY_S = 60.0
 
 _log = structlog.get_logger()
-
-
-def due_tasks(jobs: Iterable[Job]) -> dict[Schedule, list[NewTask]]:
-    """What is due on each distinct schedule that has anything to do; only the scheduled time is still to come."""
-    tasks: dict[Schedule, list[NewTask]] = {}
-    for job in jobs:
-        if job.enabled and job.agents:
-            tasks.setdefault(Schedule(job.schedule, job.timezone), []).extend(_tasks(job))
-    return tasks
-
-
-def _tasks(job: Job) -> Iterable[NewTask]:
-    task_type = Raw(job.task_text)
-    for agent in job.agents:
-        yield NewTask(
-            target_uuid=agent.uuid,
-            task_type=task_type,
-            cron_source=job.name,
-            scheduled_at=0,
-            timeout_ms=job.timeout_ms,
-            agent_name=agent.name,
-        )
 
 
 class RefusalLog:
@@ -74,14 +51,14 @@ class Runner:
 
     def __init__(
         self,
-        tasks: Mapping[Schedule, Sequence[NewTask]],
+        due: Due,
         server: TaskServer,
         *,
         metrics: Metrics,
         now_ms: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
-        self._tasks = tasks
+        self._due = due
         self._server = server
         self._metrics = metrics
         self._now_ms = now_ms
@@ -94,9 +71,13 @@ class Runner:
         self._failures = 0
         self._failure_logged = 0.0
 
+    def load(self, due: Due) -> None:
+        """Let beats carry this from now on; those that wait keep what they have."""
+        self._due = due
+
     def beat(self, schedule: Schedule, nominal_ms: int) -> None:
         """``schedule`` is due."""
-        self._waiting.add(Beat(self._tasks[schedule], nominal_ms, self._clock()))
+        self._waiting.add(Beat(self._due.tasks[schedule], nominal_ms, self._clock()))
         self._arrived.set()
 
     async def deliver(self) -> None:
@@ -122,7 +103,7 @@ class Runner:
 
     async def _delivered(self, beats: Sequence[Beat]) -> bool:
         """Whether the server has answered for ``beats``."""
-        batch = [replace(task, scheduled_at=beat.nominal_ms) for beat in beats for task in beat.tasks]
+        batch = [task for beat in beats for task in self._at(beat)]
         try:
             async with asyncio.timeout(TIMEOUT_S * -(-len(batch) // LARGEST_CALL)):
                 answers = await self._server.create_tasks(batch)
@@ -135,6 +116,15 @@ class Runner:
             return False
         self._answered(beats, answered)
         return True
+
+    def _at(self, beat: Beat) -> Iterator[NewTask]:
+        """The beat's tasks, complete."""
+        in_maintenance = self._due.in_maintenance(beat.nominal_ms)
+        for task in beat.tasks:
+            if task.cron_source in in_maintenance:
+                yield replace(task, scheduled_at=beat.nominal_ms, in_maintenance=True)
+            else:
+                yield replace(task, scheduled_at=beat.nominal_ms)
 
     async def _stops_within(self, delay_s: float) -> bool:
         with suppress(TimeoutError):
@@ -161,12 +151,14 @@ class Runner:
         stored_ms = self._now_ms()
         for beat in beats:
             self._metrics.lag.observe((stored_ms - beat.nominal_ms) / 1_000)
-        refused = 0
+        refused = overlapping = 0
         for task, answer in answered:
             if answer.error is not None:
                 refused += 1
                 self._refusals.add(task, answer.error)
-        self._metrics.fired.inc(len(answered) - refused)
+            overlapping += answer.overlap
+        self._metrics.fired.inc(len(answered) - refused - overlapping)
+        self._metrics.overlapping.inc(overlapping)
         self._metrics.missed.inc(refused)
         if self._failures:
             _log.info("task server is back", failed_calls=self._failures, beats_waiting=len(self._waiting))
@@ -176,7 +168,7 @@ class Runner:
 
 @asynccontextmanager
 async def open_runner(
-    tasks: Mapping[Schedule, Sequence[NewTask]],
+    due: Due,
     server: TaskServer,
     *,
     metrics: Metrics,
@@ -184,7 +176,7 @@ async def open_runner(
 ) -> AsyncIterator[Runner]:
     """A runner that delivers until this is left."""
     clock = asyncio.get_running_loop().time
-    runner = Runner(tasks, server, metrics=metrics, now_ms=now_ms, clock=clock)
+    runner = Runner(due, server, metrics=metrics, now_ms=now_ms, clock=clock)
     async with asyncio.TaskGroup() as group:
         delivery = group.create_task(runner.deliver(), name="scheduler delivery")
         try:

@@ -6,25 +6,19 @@ Nothing is coalesced and nothing is too late to be told: what becomes of a late 
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from apscheduler.events import EVENT_SCHEDULER_SHUTDOWN
 from apscheduler.executors.base import BaseExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from scheduler.cron import epoch_ms, trigger_of
+from scheduler.cron import epoch_ms
+from scheduler.due import Schedule, trigger
 
 LONGEST_SLEEP_S = 1.0
-
-
-class Schedule(NamedTuple):
-    """What makes a schedule distinct: its text and the name of its time zone."""
-
-    text: str
-    timezone: str
 
 
 OnTick = Callable[[Schedule, int], None]
@@ -47,43 +41,56 @@ class _WallClockScheduler(AsyncIOScheduler):  # type: ignore[misc]
 
 
 class Timetable:
-    """The running schedules."""
+    """The running schedules. ``on_tick`` is called at each due time of each of them; it must not wait."""
 
-    def __init__(self, apscheduler: AsyncIOScheduler) -> None:
+    def __init__(self, apscheduler: AsyncIOScheduler, on_tick: OnTick) -> None:
         self._apscheduler = apscheduler
+        self._on_tick = on_tick
+        self._jobs: dict[Schedule, Any] = {}
 
     def __len__(self) -> int:
-        return len(self._apscheduler.get_jobs())
+        return len(self._jobs)
 
-    def next_ms(self, schedule: Schedule) -> int | None:
-        """When ``schedule`` is due next, ms since the epoch; ``None``: it does not run here."""
-        job = self._apscheduler.get_job(_id(schedule))
-        return None if job is None else epoch_ms(job.next_run_time)
+    def end(self, schedules: Iterable[Schedule], now: datetime) -> None:
+        """End these; what is due by ``now`` and was not told yet is told first."""
+        for schedule in schedules:
+            job = self._jobs.pop(schedule)
+            due = job.next_run_time
+            while due is not None and due <= now:
+                self._on_tick(schedule, epoch_ms(due))
+                due = job.trigger.get_next_fire_time(due, now)
+            job.remove()
 
+    def begin(self, schedules: Iterable[Schedule]) -> None:
+        """Let these run as well, from their next due time on."""
+        for schedule in schedules:
+            self._jobs[schedule] = self._apscheduler.add_job(
+                self._on_tick,
+                trigger(schedule),
+                args=(schedule, 0),  # the executor puts the nominal time in place of 0
+                coalesce=False,
+                misfire_grace_time=None,
+                max_instances=sys.maxsize,
+            )
 
-def _id(schedule: Schedule) -> str:
-    return f"{schedule.text} {schedule.timezone}"
+    def __contains__(self, schedule: Schedule) -> bool:
+        return schedule in self._jobs
+
+    def __iter__(self) -> Iterator[Schedule]:
+        return iter(self._jobs)
 
 
 @asynccontextmanager
 async def open_timetable(schedules: Iterable[Schedule], on_tick: OnTick) -> AsyncIterator[Timetable]:
-    """``on_tick`` is called at each due time of each schedule, until this is left; it must not wait."""
+    """A timetable that runs until this is left."""
     apscheduler = _WallClockScheduler(timezone=UTC, executors={"default": _TickExecutor()})
-    for schedule in schedules:
-        apscheduler.add_job(
-            on_tick,
-            trigger_of(*schedule),
-            args=(schedule, 0),  # the executor puts the nominal time in place of 0
-            id=_id(schedule),
-            coalesce=False,
-            misfire_grace_time=None,
-            max_instances=sys.maxsize,
-        )
+    timetable = Timetable(apscheduler, on_tick)
+    timetable.begin(schedules)
     stopped = asyncio.Event()
     apscheduler.add_listener(lambda _event: stopped.set(), EVENT_SCHEDULER_SHUTDOWN)
     apscheduler.start()
     try:
-        yield Timetable(apscheduler)
+        yield timetable
     finally:
         apscheduler.shutdown(wait=False)
         await stopped.wait()  # it stops at the loop's next turn, and a tick may come until then

@@ -103,13 +103,15 @@ async def _serve(
     sessions = Sessions(metrics=metrics)
     for uuid, name in await store.agents():
         sessions.name(uuid, name)
-    jobs = Jobs(writer=writer, store=store, sessions=sessions)
-    await jobs.load()
     agents = Agents(sessions=sessions, running=running)
     AgentMetrics(states=agents.states, registry=registry)
     feeds = Feeds()
+    series = SeriesBook(writer=writer, sessions=sessions, probes=probes)
+    jobs = Jobs(writer=writer, store=store, sessions=sessions, series=series, probes=probes)
+    await jobs.load()
     results = Results(
         running=running,
+        series=series,
         sessions=sessions,
         writer=writer,
         store=store,
@@ -120,7 +122,7 @@ async def _serve(
     deadlines = Deadlines(running=running, results=results, now_ms=now_ms)
     tasks = Tasks(
         ids=TaskIds(writer),
-        series=SeriesBook(writer=writer, sessions=sessions, probes=probes),
+        series=series,
         sessions=sessions,
         running=running,
         deadlines=deadlines,

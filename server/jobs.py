@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import structlog
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from protocol.crontab import AgentCron, DeclaredJob, read_declared_jobs
 from protocol.errors import InvalidParams, RpcError, Unreadable
 from protocol.reading import MALFORMED, normal_uuid
-from protocol.tasks import read_task
+from protocol.tasks import read_shown_task
+from server.metrics.probes import ProbeLabels, ProbeMetrics
+from server.series import SeriesBook
 from server.sessions import Sessions
 from server.store.interface import InternNames, JobName, Names, PutSetting, Store
 from server.writer import Writer
@@ -34,12 +36,16 @@ class Job(Struct, frozen=True):
 
 
 class Jobs:
-    """The declared jobs."""
+    """The declared jobs. What a declaration leaves out loses its series."""
 
-    def __init__(self, *, writer: Writer, store: Store, sessions: Sessions) -> None:
+    def __init__(
+        self, *, writer: Writer, store: Store, sessions: Sessions, series: SeriesBook, probes: ProbeMetrics
+    ) -> None:
         self._writer = writer
         self._store = store
         self._sessions = sessions
+        self._series = series
+        self._probes = probes
         self._jobs: list[Job] = []
         self._text = b""
 
@@ -71,9 +77,23 @@ class Jobs:
         """
         text = msgspec.json.encode([declared for declared, _ in jobs])
         if text != self._text:
+            before = self._labels()
             await self._writer.write(PutSetting(_SETTING, text.decode()))
             self._jobs = await self._numbered(jobs)
             self._text = text
+            gone = before - self._labels()
+            self._probes.drop(gone)
+            self._series.forget(gone)
+
+    def _labels(self) -> set[ProbeLabels]:
+        """The labels of every probe that is declared."""
+        return {
+            ProbeLabels(job.declared.name, self._sessions.name(agent.uuid, agent.name), cell.type, cell.target)
+            for job in self._jobs
+            if job.declared.enabled
+            for agent in job.declared.agents
+            for cell in job.declared.cells
+        }
 
     async def name_agent(self, uuid: str, name: str) -> None:
         """
@@ -109,7 +129,7 @@ def readable(jobs: Sequence[DeclaredJob]) -> list[tuple[DeclaredJob, AgentCron]]
         if not 0 < len(job.name) <= MOST_NAME_LENGTH:
             raise InvalidParams(f"job {job.name[:_SHOWN]!r}: want a name of 1 to {MOST_NAME_LENGTH} characters")
         try:
-            task = read_task(Raw(bytes(job.task)))
+            task = read_shown_task(job.task)
             found.append((job, AgentCron(tuple(normal_uuid(agent.uuid) for agent in job.agents), task)))
         except Unreadable as e:
             raise InvalidParams(f"job {job.name!r}: {e}") from e

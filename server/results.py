@@ -5,7 +5,7 @@ In this order, so that an acknowledged result is durable and a metric never clai
 first result of a task wins; one that comes after the deadline replaces ``no_result`` and is marked late.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hmac import compare_digest
 
 import msgspec
@@ -15,12 +15,15 @@ from msgspec import Struct
 from protocol.errors import AgentUnreachable, InvalidInput, NotFound, PermissionDenied, RpcError, StoreFailed
 from protocol.events import TaskResponse
 from protocol.outcomes import Reason
-from protocol.tasks import TASK_TYPES, read_task, stored_text
+from protocol.secrets import cover
+from protocol.tasks import TASK_TYPES, read_shown_task, stored_text
 from server.expect import Verdict, judge
+from server.expectations import prepared_again
 from server.metrics.own import OwnMetrics
 from server.running import RunningTask, RunningTasks
+from server.series import SeriesBook
 from server.sessions import Sessions
-from server.store.interface import LATE, FinishRow, FinishTasks, ReplaceLate, ResultRow, Store, StoredTask
+from server.store.interface import DEGRADED, LATE, FinishRow, FinishTasks, ReplaceLate, ResultRow, Store, StoredTask
 from server.writer import Writer
 
 log = structlog.get_logger()
@@ -37,13 +40,23 @@ _UPLOADED = "Task result has already been uploaded"
 
 
 class Finished(Struct, frozen=True):
-    """A run that ended and is stored; ``reason`` ``None`` is ok, ``response`` ``None`` when the agent said nothing."""
+    """A run that ended and is stored; ``response`` is ``None`` when the agent said nothing."""
 
     task: RunningTask
     finished_ms: int
-    reason: Reason | None
-    latency_ms: float | None
+    verdict: Verdict
     response: TaskResponse | None
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it is not ok."""
+        return self.verdict.reason
+
+    @property
+    def message(self) -> str:
+        """What was wrong, as people may see it; ``""`` when nothing was said."""
+        said = None if self.response is None else self.response.error_message
+        return cover(self.verdict.message or said or "", self.task.series.secrets)
 
 
 OnFinished = Callable[[Sequence[Finished]], None]
@@ -61,6 +74,7 @@ class Results:
         self,
         *,
         running: RunningTasks,
+        series: SeriesBook,
         sessions: Sessions,
         writer: Writer,
         store: Store,
@@ -69,6 +83,7 @@ class Results:
         on_stored: OnStored,
     ) -> None:
         self._running = running
+        self._series = series
         self._sessions = sessions
         self._writer = writer
         self._store = store
@@ -134,12 +149,13 @@ class Results:
         now = self._now_ms()
         rows, results, finished = [], [], []
         for task, response in ended:
-            verdict = judge(task.series.type, response)
-            rows.append(_row(task.id, task.sent_ms, response, verdict, now))
-            result = _result_row(task.series.type_name, response, verdict)
+            series = task.series
+            verdict = judge(series.type, response, series.expectations, now)
+            rows.append(_row(task.id, task.sent_ms, response, verdict, now, task.flags))
+            result = _result_row(series.type_name, response, verdict, series.secrets)
             if result is not None:
                 results.append(result)
-            finished.append(Finished(task, response.timestamp, verdict.reason, verdict.latency_ms, response))
+            finished.append(Finished(task, response.timestamp, verdict, response))
         try:
             await self._writer.write(FinishTasks(rows, results))
         except StoreFailed:
@@ -158,13 +174,16 @@ class Results:
             StoreFailed: they run on.
         """
         now = self._now_ms()
-        rows = [FinishRow(task.id, task.sent_ms, None, now, now, False, int(reason), None, 0) for task in tasks]
+        rows = [
+            FinishRow(task.id, task.sent_ms, None, now, now, False, int(reason), None, task.flags) for task in tasks
+        ]
         try:
             await self._writer.write(FinishTasks(rows))
         except StoreFailed:
             self._running.put_back(tasks)
             raise
-        self._measure([Finished(task, now, reason, None, None) for task in tasks])
+        verdict = Verdict(reason, None)
+        self._measure([Finished(task, now, verdict, None) for task in tasks])
         for task in tasks:
             if task.waiter is not None and not task.waiter.done():
                 task.waiter.set_exception(AgentUnreachable(f"Task {task.id} ended without a result: {reason.word}"))
@@ -172,14 +191,16 @@ class Results:
     def measure_stillborn(self, tasks: Sequence[RunningTask], reason: Reason) -> None:
         """Count tasks that were stored with their end."""
         now = self._now_ms()
-        self._measure([Finished(task, now, reason, None, None) for task in tasks])
+        verdict = Verdict(reason, None)
+        self._measure([Finished(task, now, verdict, None) for task in tasks])
 
     def _measure(self, finished: Sequence[Finished]) -> None:
         now = self._now_ms()
         for run in finished:
             stats = run.task.series.stats
             if stats is not None:
-                stats.record(run.reason, run.latency_ms, run.task.scheduled_ms)
+                verdict = run.verdict
+                stats.record(verdict.reason, verdict.latency_ms, run.task.scheduled_ms, verdict.is_degraded)
         answered = [run for run in finished if run.response is not None]
         if answered:
             newest = answered[-1]
@@ -208,11 +229,14 @@ class Results:
             raise StoreFailed("an upload of this result could not be stored; send it again")
         if row.reason != Reason.NO_RESULT:
             raise InvalidInput(_UPLOADED)
-        task_type = TASK_TYPES[read_task(row.spec.encode()).name]
+        task_type = TASK_TYPES[read_shown_task(row.spec.encode()).name]
         _check_type(task_type.name, response, may_write)
-        verdict = judge(task_type, response)
-        late = _row(row.id, row.sent_ms, response, verdict, self._now_ms(), LATE)
-        if not await self._writer.write(ReplaceLate(late, _result_row(task_type.name, response, verdict))):
+        now = self._now_ms()
+        secrets = self._series.secrets_of(row)
+        expectations = None if row.expect is None else prepared_again(row.expect, secrets)
+        verdict = judge(task_type, response, expectations, now)
+        late = _row(row.id, row.sent_ms, response, verdict, now, row.flags | LATE)
+        if not await self._writer.write(ReplaceLate(late, _result_row(task_type.name, response, verdict, secrets))):
             raise InvalidInput(_UPLOADED)
         self._metrics.results_late.inc()
         self._on_stored([row.id])
@@ -251,10 +275,10 @@ def _row(
         response.started_at,
         _wrapped(response.timestamp),
         now,
-        response.success,
+        verdict.reason is None,
         None if verdict.reason is None else int(verdict.reason),
         verdict.latency_ms,
-        flags,
+        flags | DEGRADED if verdict.is_degraded else flags,
     )
 
 
@@ -263,18 +287,27 @@ def _wrapped(value: int) -> int:
     return value if value < 2**63 else value - 2**64
 
 
-def _result_row(type_name: str, response: TaskResponse, verdict: Verdict) -> ResultRow | None:
+def _result_row(
+    type_name: str, response: TaskResponse, verdict: Verdict, secrets: Mapping[str, str]
+) -> ResultRow | None:
     """What must be kept beside the row; ``None`` when the row says it all: no words, and nothing but a latency."""
     result = response.task_event_result
+    message = response.error_message if verdict.message is None else verdict.message
     in_row = result is None or (TASK_TYPES[type_name].is_latency and verdict.latency_ms is not None)
-    if in_row and response.error_message is None and response.detail is None:
+    if in_row and message is None and response.detail is None:
         return None
-    return ResultRow(
-        response.task_id,
-        response.error_message,
+    texts = (
+        message,
         None if result is None else stored_text(result).decode(),
         None if response.detail is None else msgspec.json.encode(response.detail, order="sorted").decode(),
     )
+    if secrets:
+        texts = (
+            None if texts[0] is None else cover(texts[0], secrets),
+            None if texts[1] is None else cover(texts[1], secrets),
+            None if texts[2] is None else cover(texts[2], secrets),
+        )
+    return ResultRow(response.task_id, *texts)
 
 
 def _rejection(error: RpcError) -> str:

@@ -11,8 +11,8 @@ from msgspec import Raw
 
 from protocol.outcomes import Outcome, Reason
 from protocol.schemas import COUNT, FLAG, TEXT, TIME_MS, UUID, nullable, record
-from protocol.tasks import RESULT_SCHEMA, TASK_SCHEMA, TASK_TYPES, read_task, stored_text
-from server.store.interface import LATE, StoredTask
+from protocol.tasks import RESULT_SCHEMA, TASK_SCHEMA, TASK_TYPES, read_shown_task, stored_text
+from server.store.interface import DEGRADED, LATE, MAINTENANCE, StoredTask
 
 _NULL = Raw(b"null")
 
@@ -32,6 +32,7 @@ ROW_SCHEMA = record(
         "degraded": FLAG,
         "detail": nullable({"type": "object"}),
         "late": FLAG,
+        "maintenance": FLAG,
         "outcome": nullable({"enum": list(Outcome)}),
         "reason": nullable(TEXT),
         **dict.fromkeys(("scheduled_at", "sent_at", "started_at", "stored_at"), nullable(TIME_MS)),
@@ -61,9 +62,10 @@ def _detail(row: StoredTask) -> dict[str, object]:
     outcome = None if row.success is None else Outcome.OK if reason is None else reason.outcome
     return {
         "agent_name": row.agent_name,
-        "degraded": False,
+        "degraded": bool(row.flags & DEGRADED),
         "detail": _NULL if row.detail is None else Raw(row.detail.encode()),
         "late": bool(row.flags & LATE),
+        "maintenance": bool(row.flags & MAINTENANCE),
         "outcome": outcome,
         "reason": None if reason is None else reason.word,
         "scheduled_at": row.scheduled_ms,
@@ -89,6 +91,8 @@ def _own_message(row: StoredTask) -> str | None:
             return f"no result within {row.timeout_ms} ms"
         case Reason.AGENT_OFFLINE:
             return f"Agent {row.agent_uuid} is not connected"
+        case Reason.OVERLAP:
+            return "not dispatched: the task of the tick before still runs"
         case Reason.INTERNAL:
             return "not dispatched: the tick came too late or too many tasks waited for the agent"
         case _:
@@ -97,10 +101,10 @@ def _own_message(row: StoredTask) -> str | None:
 
 @lru_cache(maxsize=4_096)
 def _stored_form(spec: str) -> bytes:
-    return stored_text(read_task(spec.encode()))
+    return stored_text(read_shown_task(spec.encode()))
 
 
 @lru_cache(maxsize=4_096)
 def read_task_name(spec: str) -> str:
     """The type's name of a task object's JSON."""
-    return read_task(spec.encode()).name
+    return read_shown_task(spec.encode()).name

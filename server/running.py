@@ -6,13 +6,14 @@ What runs at this moment, in memory: so that an upload needs no look at the stor
 
 import asyncio
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
 from protocol.events import TaskResponse
 from protocol.tasks import TASK_TYPES
 from protocol.tasks.interface import TaskType
+from server.expectations import Expectations
 from server.metrics.probes import ProbeStats
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -20,11 +21,19 @@ _TO_ALPHABET = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
 _TOKEN_LENGTH = 10
 
 
+class Lane(Struct, eq=False):
+    """A job's cell on one agent, whatever its definition: how many of its tasks run, and the secrets it has now."""
+
+    running: int = 0
+    secrets: Mapping[str, str] = {}
+
+
 class Series(Struct, eq=False, kw_only=True):
     """
-    All ticks of one job's cell on one agent, by the numbers that the store knows them by.
+    All ticks of one job's cell on one agent by one definition, by the numbers that the store knows them by.
 
-    ``job_id`` and ``stats`` are ``None`` for a task that no job asked for.
+    ``task_text`` is what the agent gets, secrets resolved; ``secrets`` are values by reference, to be covered in what
+    comes back. ``options`` is JSON. ``job_id`` and ``stats`` are ``None`` for a task that no job asked for.
     """
 
     agent_uuid: str
@@ -36,6 +45,10 @@ class Series(Struct, eq=False, kw_only=True):
     agent_id: int
     stats: ProbeStats | None
     cron_source: str | None
+    lane: Lane
+    expectations: Expectations | None = None
+    options: bytes | None = None
+    secrets: Mapping[str, str] = {}
 
     @property
     def type(self) -> TaskType:
@@ -46,7 +59,7 @@ class Series(Struct, eq=False, kw_only=True):
 class RunningTask(Struct, eq=False, gc=False):
     """
     A task that has no end yet. ``created_ms`` is its commit, ``sent_ms`` its dispatch, both ms since the epoch;
-    ``None`` for not yet. ``waiter`` is who waits for the response, if anyone.
+    ``None`` for not yet. ``waiter`` is who waits for the response, if anyone. ``flags`` are those of its row.
     """
 
     id: int
@@ -57,6 +70,7 @@ class RunningTask(Struct, eq=False, gc=False):
     created_ms: int
     sent_ms: int | None = None
     waiter: asyncio.Future[TaskResponse] | None = None
+    flags: int = 0
 
 
 class RunningTasks:
@@ -76,6 +90,7 @@ class RunningTasks:
         """Let them run."""
         for task in tasks:
             self._by_id[task.id] = task
+            task.series.lane.running += 1
 
     def put_back(self, tasks: Iterable[RunningTask]) -> None:
         """Let tasks run on whose end could not be stored."""
@@ -94,7 +109,10 @@ class RunningTasks:
 
     def take(self, id_: int) -> RunningTask | None:
         """Remove the task, for whoever ends it; ``None`` when somebody else did."""
-        return self._by_id.pop(id_, None)
+        task = self._by_id.pop(id_, None)
+        if task is not None:
+            task.series.lane.running -= 1
+        return task
 
 
 def make_task_tokens(count: int) -> list[str]:

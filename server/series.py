@@ -2,39 +2,49 @@
 The series that are known: what a task says for the first time is read, checked and numbered once, then looked up.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence, Set
 
-from msgspec import Raw, Struct
+from jmespath.exceptions import JMESPathError
+from msgspec import Struct
 
 from protocol.errors import InvalidInput, InvalidParams, RpcError, Unreadable
 from protocol.methods.task import NewTask
 from protocol.reading import normal_uuid
-from protocol.tasks import TASK_TYPES, read_task, wire_text
+from protocol.secrets import cover, resolve
+from protocol.tasks import TASK_TYPES, read_shown_task, read_task, wire_text
 from protocol.tasks.interface import Task
+from server.expectations import Expectations, prepared, prepared_again
 from server.metrics.probes import ProbeLabels, ProbeMetrics
-from server.running import Series
+from server.running import Lane, Series
 from server.sessions import Sessions
-from server.store.interface import InternNames, JobName, Names, StoredTask
+from server.store.interface import InternNames, JobName, Names, Spec, StoredTask
 from server.writer import Writer
 
 _MAX_TIMEOUT_MS = 300_000
 _MAX_NAME = 128
+_SHOWN = 40
+_REFERENCE = re.compile(r"\$\{(env|file):[^{}]+\}")
 
-_Key = tuple[str, str, str, bytes, int, str | None]
+_Key = tuple[object, ...]
 
 
 class _Draft(Struct):
-    """A series whose names have no numbers yet."""
+    """
+    A series whose names have no numbers yet.
+
+    ``task`` is what the agent gets, ``spec`` what the store and people see: they differ by ``secrets``.
+    """
 
     job: JobName | None
     agent_uuid: str
     agent_name: str | None
     task: Task
+    spec: Spec
     timeout_ms: int
-
-    @property
-    def task_text(self) -> bytes:
-        return wire_text(self.task)
+    expectations: Expectations | None = None
+    options: bytes | None = None
+    secrets: Mapping[str, str] = {}
 
 
 class SeriesBook:
@@ -45,6 +55,7 @@ class SeriesBook:
         self._sessions = sessions
         self._probes = probes
         self._known: dict[_Key, Series] = {}
+        self._lanes: dict[tuple[str, str, str], Lane] = {}
 
     async def find(self, tasks: Sequence[NewTask]) -> list[Series | RpcError]:
         """
@@ -67,16 +78,31 @@ class SeriesBook:
         Raises:
             StoreFailed: new names could not be stored.
         """
-        draft = _Draft(None, agent_uuid, None, task, timeout_ms)
+        draft = _Draft(None, agent_uuid, None, task, Spec(wire_text(task).decode()), timeout_ms)
         return self._series(draft, await self._writer.write(_names([draft])))
 
     def of_stored(self, row: StoredTask) -> Series:
         """The series of a task that ran when the server last ended; numbers are not needed to end it."""
-        task = read_task(row.spec.encode())
+        task = read_shown_task(row.spec.encode())
         job = None if row.cron_source is None else JobName(row.cron_source, row.cell or "")
-        draft = _Draft(job, row.agent_uuid, row.agent_name, task, row.timeout_ms)
-        numbers = Names({} if job is None else {job: 0}, {row.agent_uuid: 0}, {row.spec: 0})
+        spec = Spec(row.spec, row.expect, None, _target(row))
+        expectations = None if row.expect is None else prepared_again(row.expect, {})
+        draft = _Draft(job, row.agent_uuid, row.agent_name, task, spec, row.timeout_ms, expectations)
+        numbers = Names({} if job is None else {job: 0}, {row.agent_uuid: 0}, {spec: 0})
         return self._series(draft, numbers)
+
+    def secrets_of(self, row: StoredTask) -> Mapping[str, str]:
+        """The secrets of the job's cell, as far as they are known: a scheduler has to have fired since the start."""
+        lane = self._lanes.get((row.cron_source or "", row.cell or "", row.agent_uuid))
+        return {} if lane is None else lane.secrets
+
+    def forget(self, gone: Set[ProbeLabels]) -> None:
+        """Leave out series that are not declared any more; what runs of them still ends."""
+        self._known = {
+            key: series
+            for key, series in self._known.items()
+            if series.stats is None or series.stats.labels not in gone
+        }
 
     async def _learn(self, tasks: dict[_Key, NewTask]) -> dict[_Key, RpcError]:
         drafts: dict[_Key, _Draft] = {}
@@ -89,23 +115,31 @@ class SeriesBook:
         if drafts:
             names = await self._writer.write(_names(list(drafts.values())))
             self._known |= {key: self._series(draft, names) for key, draft in drafts.items()}
+            for key, draft in drafts.items():
+                self._known[key].lane.secrets = draft.secrets
         return refused
 
     def _series(self, draft: _Draft, names: Names) -> Series:
         return Series(
             agent_uuid=draft.agent_uuid,
             type_name=draft.task.name,
-            task_text=draft.task_text,
+            task_text=wire_text(draft.task),
             timeout_ms=draft.timeout_ms,
             job_id=None if draft.job is None else names.jobs[draft.job],
-            spec_id=names.specs[draft.task_text.decode()],
+            spec_id=names.specs[draft.spec],
             agent_id=names.agents[draft.agent_uuid],
             stats=None if draft.job is None else self._probes.of(self._labels(draft, draft.job)),
             cron_source=None if draft.job is None else draft.job.name,
+            lane=Lane() if draft.job is None else self._lanes.setdefault((*draft.job, draft.agent_uuid), Lane()),
+            expectations=draft.expectations,
+            options=draft.options,
+            secrets=draft.secrets,
         )
 
     def _labels(self, draft: _Draft, job: JobName) -> ProbeLabels:
-        target = TASK_TYPES[draft.task.name].target(draft.task.payload)
+        target = draft.spec.target
+        if target is None:
+            target = TASK_TYPES[draft.task.name].target(draft.task.payload)
         agent = self._sessions.name(draft.agent_uuid, draft.agent_name)
         return ProbeLabels(job.name, agent, draft.task.name, target)
 
@@ -118,21 +152,69 @@ def _key(task: NewTask) -> _Key:
         bytes(task.task_type),
         task.timeout_ms,
         task.agent_name,
+        task.target,
+        None if task.expect is None else bytes(task.expect),
+        None if task.options is None else bytes(task.options),
+        tuple(task.secrets.items()) if task.secrets else None,
     )
 
 
 def _draft(new: NewTask) -> _Draft:
     try:
-        task = read_task(Raw(bytes(new.task_type)))
+        shown = bytes(new.task_type)
+        task = read_task(resolve(shown, new.secrets))
+        if new.secrets:
+            _check_secrets(new.secrets, read_shown_task(shown), task)
+        expect = None if new.expect is None else bytes(new.expect)
+        expectations = None if expect is None else prepared(resolve(expect, new.secrets))
         agent_uuid = normal_uuid(new.target_uuid)
-    except Unreadable as e:
-        raise InvalidParams(str(e)) from e
+    except (Unreadable, re.error, JMESPathError) as e:
+        raise InvalidParams(cover(str(e), new.secrets)) from e
     refuse(task)
     if not 0 < new.timeout_ms <= _MAX_TIMEOUT_MS:
         raise InvalidInput(f"timeout_ms is {new.timeout_ms}, want 1 to {_MAX_TIMEOUT_MS}")
     if not 0 < len(new.cron_source) <= _MAX_NAME:
         raise InvalidInput(f"cron_source has {len(new.cron_source)} characters, want 1 to {_MAX_NAME}")
-    return _Draft(JobName(new.cron_source, new.cell), agent_uuid, new.agent_name, task, new.timeout_ms)
+    return _Draft(
+        job=JobName(new.cron_source, new.cell),
+        agent_uuid=agent_uuid,
+        agent_name=new.agent_name,
+        task=task,
+        spec=_spec(new, task),
+        timeout_ms=new.timeout_ms,
+        expectations=expectations,
+        options=None if new.options is None else resolve(bytes(new.options), new.secrets),
+        secrets=new.secrets,
+    )
+
+
+def _check_secrets(secrets: Mapping[str, str], shown: Task, task: Task) -> None:
+    """Values may stand for nothing but references, so that the task is what the caller's token was checked for."""
+    for reference in secrets:
+        if not _REFERENCE.fullmatch(reference):
+            raise InvalidParams(f"secrets: {reference[:_SHOWN]!r} is no reference such as ${{env:NAME}}")
+    if shown.name != task.name:
+        raise InvalidParams("secrets: the type of a task is no secret")
+
+
+def _spec(new: NewTask, task: Task) -> Spec:
+    target = new.target
+    if target is None and new.secrets:
+        target = cover(TASK_TYPES[task.name].target(task.payload), new.secrets)
+    return Spec(
+        bytes(new.task_type).decode() if new.secrets else wire_text(task).decode(),
+        None if new.expect is None else bytes(new.expect).decode(),
+        None if new.options is None else bytes(new.options).decode(),
+        target,
+    )
+
+
+def _target(row: StoredTask) -> str:
+    """The label; the task of an old row that has none can be read, for it has no secrets."""
+    if row.target is not None:
+        return row.target
+    task = read_task(row.spec.encode())
+    return TASK_TYPES[task.name].target(task.payload)
 
 
 def refuse(task: Task) -> None:
@@ -151,5 +233,5 @@ def _names(drafts: Sequence[_Draft]) -> InternNames:
     return InternNames(
         jobs=list({draft.job for draft in drafts if draft.job is not None}),
         agents={draft.agent_uuid: draft.agent_name for draft in drafts},
-        specs=list({draft.task_text.decode() for draft in drafts}),
+        specs=list({draft.spec for draft in drafts}),
     )

@@ -102,7 +102,8 @@ class Session:
         event = b'{"task_id":%d,"task_token":"%b","task_event_type":%b' % parts
         if self.client is None or task.series.job_id is None:
             return event + b"}"
-        return b'%b,"timeout_ms":%d,"deadline":%d}' % (event, task.series.timeout_ms, task.deadline_ms)
+        event = b'%b,"timeout_ms":%d,"deadline":%d' % (event, task.series.timeout_ms, task.deadline_ms)
+        return event + (b"}" if task.series.options is None else b',"options":%b}' % task.series.options)
 
 
 class KnownAgent(Struct):

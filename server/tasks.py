@@ -20,7 +20,7 @@ from server.results import Results
 from server.running import RunningTask, RunningTasks, Series, make_task_tokens
 from server.series import SeriesBook
 from server.sessions import Sessions
-from server.store.interface import InsertTasks, StoredTask, TaskRow
+from server.store.interface import MAINTENANCE, InsertTasks, StoredTask, TaskRow
 from server.task_ids import TaskIds
 from server.writer import Writer
 
@@ -102,6 +102,7 @@ class Tasks:
         tokens = make_task_tokens(len(batch))
         room = {session.agent_uuid: session.room for session in self._sessions}
         planned: list[_Planned] = []
+        started: set[int] = set()
         for place, (new, series) in enumerate(zip(batch, found, strict=True)):
             if isinstance(series, RpcError):
                 answers[place] = Created(code=series.code, error=series.data or series.message)
@@ -110,11 +111,18 @@ class Tasks:
                 answers[place] = Created(code=InvalidInput.code, error=f"{InvalidInput.prefix}{_NO_TIME}")
                 continue
             left = room.get(series.agent_uuid)
-            reason = _hindrance(left, new.scheduled_at + series.timeout_ms < now)
+            overlaps = new.skip_overlap and (series.lane.running > 0 or id(series.lane) in started)
+            reason = _hindrance(left, new.scheduled_at + series.timeout_ms < now, overlaps)
             if left is not None:
                 room[series.agent_uuid] = left - 1
+            if reason is None:
+                started.add(id(series.lane))
+            elif reason is Reason.OVERLAP:
+                answers[place] = Created(id=ids[place], overlap=True)
             deadline_ms = now + series.timeout_ms
             task = RunningTask(ids[place], tokens[place], series, new.scheduled_at, deadline_ms, now)
+            if new.in_maintenance:
+                task.flags = MAINTENANCE
             planned.append((place, task, reason))
         return planned
 
@@ -201,7 +209,15 @@ class Tasks:
         now = self._now_ms()
         tasks = [
             RunningTask(
-                row.id, row.token, self._series.of_stored(row), row.scheduled_ms, now + row.timeout_ms, now, row.sent_ms
+                row.id,
+                row.token,
+                self._series.of_stored(row),
+                row.scheduled_ms,
+                now + row.timeout_ms,
+                now,
+                row.sent_ms,
+                None,
+                row.flags,
             )
             for row in rows
         ]
@@ -209,10 +225,12 @@ class Tasks:
         self._deadlines.watch(tasks)
 
 
-def _hindrance(room: int | None, is_late: bool) -> Reason | None:
-    """Why a tick cannot be dispatched: its agent is away, its time is over, its outbox is full."""
+def _hindrance(room: int | None, is_late: bool, overlaps: bool) -> Reason | None:
+    """Why a tick cannot be dispatched: agent away, the one before still runs, its time is over, its outbox is full."""
     if room is None:
         return Reason.AGENT_OFFLINE
+    if overlaps:
+        return Reason.OVERLAP
     return Reason.INTERNAL if is_late or room <= 0 else None
 
 
@@ -231,4 +249,5 @@ def _row(task: RunningTask, reason: Reason | None) -> TaskRow:
         None if reason is None else False,
         None if reason is None else int(reason),
         task.token,
+        task.flags,
     )

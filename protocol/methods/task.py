@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 from protocol.conditions import CONDITION_SCHEMA, Condition, read_condition
 from protocol.errors import InvalidParams, Unreadable
 from protocol.events import RESPONSE_SCHEMA, TaskResponse, read_response, read_uploads
+from protocol.expect import Expect
 from protocol.params import U64, ReadBy, Uuid, read_params
 from protocol.reading import Text, elements, plain, sequence, struct, u64
 from protocol.schemas import COUNT, FLAG, TEXT, TIME_MS, UUID, array, nullable, record
@@ -43,14 +44,19 @@ def read_data_query(text: Text) -> TaskDataQuery:
     return TaskDataQuery(_conditions(query.condition), query.detail is True)
 
 
-class NewTask(Struct, frozen=True, kw_only=True):
+class NewTask(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     One task to be created in a batch: (``cron_source``, ``cell``, ``target_uuid``, ``scheduled_at``) is its key, and a
     second one with the same key creates nothing.
 
     ``task_type`` is the task object's JSON. ``scheduled_at`` is ms since the epoch; ``timeout_ms`` counts from
     dispatch to the stored result. ``cell`` is the matrix combination, ``""`` for none; ``agent_name`` is for labels,
-    ``None`` takes the UUID.
+    ``None`` takes the UUID, and so is ``target``, where ``None`` takes that of the task. ``expect`` and ``options`` are
+    the JSON of expectations and measuring options.
+
+    ``secrets`` are values by their references in the texts; the server resolves them right before it uses the text and
+    keeps no value. With ``skip_overlap`` a task of the series that still runs ends this one at once;
+    ``in_maintenance`` marks the row.
     """
 
     target_uuid: str
@@ -60,6 +66,12 @@ class NewTask(Struct, frozen=True, kw_only=True):
     timeout_ms: int
     cell: str = ""
     agent_name: str | None = None
+    target: str | None = None
+    expect: Raw | None = None
+    options: Raw | None = None
+    secrets: dict[str, str] = {}
+    skip_overlap: bool = False
+    in_maintenance: bool = False
 
 
 class ClientInfo(Struct, frozen=True):
@@ -76,7 +88,16 @@ TaskObject = Annotated[Task, ReadBy(read_task, TASK_SCHEMA)]
 _DATA_QUERY = record({"condition": array(CONDITION_SCHEMA)}, {"detail": FLAG})
 _NEW_TASK = record(
     {"target_uuid": UUID, "task_type": TASK_SCHEMA, "cron_source": TEXT, "scheduled_at": TIME_MS, "timeout_ms": COUNT},
-    {"cell": TEXT, "agent_name": nullable(TEXT)},
+    {
+        "cell": TEXT,
+        "agent_name": nullable(TEXT),
+        "target": nullable(TEXT),
+        "expect": nullable(Expect),
+        "options": nullable({"type": "object"}),
+        "secrets": {"type": "object", "additionalProperties": TEXT},
+        "skip_overlap": FLAG,
+        "in_maintenance": FLAG,
+    },
 )
 
 
@@ -182,10 +203,12 @@ class Created(Struct, frozen=True, omit_defaults=True):
     """
     The answer to one item of a batch: its task's id, or why there is none.
 
-    ``duplicate``: the key existed, ``id`` is that of the task made then. ``error`` is an error object's message.
+    ``duplicate``: the key existed, ``id`` is that of the task made then. ``overlap``: it ended at once because the one
+    before still runs. ``error`` is an error object's message.
     """
 
     id: int | None = None
     duplicate: bool = False
+    overlap: bool = False
     code: int | None = None
     error: str | None = None

@@ -4,9 +4,11 @@ The task types, one file each, and the one table of them.
 To add a type: its file, its line in ``TASK_TYPES``, and a probe of the same name on the agent.
 """
 
+from typing import Any
+
 import msgspec
 
-from protocol.reading import Text, tagged
+from protocol.reading import Reader, Text, plain, tagged
 from protocol.schemas import one_of, variant
 from protocol.tasks.dns import DNS
 from protocol.tasks.edit_config import EDIT_CONFIG
@@ -44,6 +46,11 @@ _tagged_task = tagged(
     {t.name: t.read_task for t in TASK_TYPES.values() if t.read_task is not None},
     {t.name: None for t in TASK_TYPES.values() if t.read_task is None},
 )
+_anything: Reader[Any] = plain(Any)
+_tagged_shown = tagged(
+    {t.name: _anything for t in TASK_TYPES.values() if t.read_task is not None},
+    {t.name: None for t in TASK_TYPES.values() if t.read_task is None},
+)
 _tagged_result = tagged({t.name: t.read_result for t in TASK_TYPES.values()}, {})
 
 
@@ -71,6 +78,16 @@ def read_result(text: Text) -> Result:
         Unreadable: it is none.
     """
     return Result(*_tagged_result(text))
+
+
+def read_shown_task(text: Text) -> Task:
+    """
+    A task object as people may see it, with references in the place of secrets: only its type is looked at.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    return Task(*_tagged_shown(text))
 
 
 def wire_text(value: Task | Result) -> bytes:

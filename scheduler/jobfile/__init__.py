@@ -1,16 +1,20 @@
 """
 YAML's door: job files to a ``JobFile``, or every mistake in them with its place.
 
-``files`` finds the text, ``tree`` makes nodes with places of it, ``values`` and ``tasks`` read single nodes, ``build``
-knows the keys, ``mistakes`` collects. Nothing outside this room knows YAML.
+``files`` finds the text, ``tree`` makes nodes with places of it, ``references`` finds what stands behind ``${…}``.
+``keys`` is the table of a job's keys; ``values``, ``tasks``, ``expectations`` and ``calendar`` read single nodes,
+``matrix`` and ``agents`` multiply, ``job`` and ``build`` put together, ``mistakes`` collects. Nothing outside this room
+knows YAML.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from scheduler.jobfile.build import build
 from scheduler.jobfile.files import read_files
 from scheduler.jobfile.mistakes import JobFileError, Mistake, Mistakes, Place
+from scheduler.jobfile.references import References
 from scheduler.jobfile.tree import read_tree
 from scheduler.jobs import JobFile
 
@@ -24,9 +28,12 @@ def load(paths: Sequence[Path]) -> JobFile:
     Raises:
         JobFileError: there are mistakes; it has all of them.
     """
-    mistakes = Mistakes()
+    references = References(os.environ)
+    mistakes = Mistakes(references.found)
     files = read_files(paths, mistakes)
-    trees = [None if file is None else mistakes.attempt(lambda f: read_tree(f, mistakes), file) for file in files]
+    trees = [
+        None if file is None else mistakes.attempt(lambda f: read_tree(f, references, mistakes), file) for file in files
+    ]
     documents = [document for document in trees if document is not None]
     job_file = build(documents, mistakes, complete=len(documents) == len(trees))
     mistakes.raise_any()

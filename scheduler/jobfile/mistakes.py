@@ -1,12 +1,14 @@
 """Mistakes in job files: where one is, what was found, what to do. They are collected and shown all at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from protocol.errors import ConfigError, Error
+from protocol.secrets import cover
 
 N = TypeVar("N")
 T = TypeVar("T")
@@ -58,14 +60,24 @@ class JobFileError(ConfigError):
 
 
 class Mistakes:
-    """The mistakes found so far. One found twice, as in a default that many jobs take, is one."""
+    """
+    The mistakes found so far. One found twice, as in a default that many jobs take, is one.
 
-    def __init__(self) -> None:
+    ``secrets`` are values by reference, those that are still to be found included: no text shows a value.
+    """
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._secrets = secrets
         self._found: set[Mistake] = set()
 
     def add(self, mistake: Mistake) -> None:
         """Note a mistake and go on."""
-        self._found.add(mistake)
+        self._found.add(replace(mistake, text=cover(mistake.text, self._secrets)))
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._found)
 
     def attempt(self, read: Callable[[N], T], source: N) -> T | None:
         """What ``read`` makes of ``source``, or ``None`` when it noted a mistake."""

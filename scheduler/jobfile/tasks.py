@@ -5,33 +5,41 @@ That reader takes JSON and knows no places, so its complaints are led back to th
 """
 
 import re
+from collections.abc import Sequence
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from protocol.errors import Unreadable
-from protocol.tasks import TASK_TYPES, read_task
+from protocol.secrets import json_inside
+from protocol.tasks import TASK_TYPES, read_task, wire_text
 from protocol.tasks.http_request import HttpRequest
 from protocol.tasks.interface import Task
+from scheduler.jobfile import tree
 from scheduler.jobfile.mistakes import Mistaken, Mistakes, advice
-from scheduler.jobfile.tree import Mapping, Node, Scalar, Sequence
-from scheduler.jobfile.values import is_string, not_a_string, shown, string
+from scheduler.jobfile.tree import Mapping, Node, Scalar
+from scheduler.jobfile.values import is_string, not_a_string, plain, secrets, shown, shown_string
 
 _HOST_PORT = re.compile(r"(\[[^\]]+\]|[^:\s/]+):[0-9]{1,5}")
 _HTTP = ("http://", "https://")
-_JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 # msgspec ends a complaint about an inner value with its path, and has [...] for any value of a map.
 _WHERE = re.compile(r" - at `\$(?P<steps>.*)`$")
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>[0-9]+)\]|(?P<any>\[\.\.\.\])")
 
 
-def task(node: Node, mistakes: Mistakes) -> Task:
-    """The task object at ``node``; keys that its type does not have are noted as mistakes."""
-    name, payload = _variant(node)
-    if name not in TASK_TYPES:
-        raise node.wrong(f"unknown task type '{name}'; {advice(name, TASK_TYPES)}")
+class TaskText(Struct, frozen=True):
+    """A task as people may see it: its JSON and its target, with references in the place of secrets."""
+
+    type_name: str
+    text: bytes
+    target: str
+
+
+def task(node: Node, mistakes: Mistakes) -> TaskText:
+    """The task object at ``node``, filled; keys that its type does not have are noted as mistakes."""
+    name, payload = type_of(node)
     try:
-        found = read_task(msgspec.json.encode(_plain(node)))
+        found = read_task(msgspec.json.encode(plain(node)))
     except Unreadable as e:
         raise _complaint(payload, str(e)) from e
     if isinstance(payload, Mapping) and isinstance(found.payload, Struct):
@@ -42,7 +50,37 @@ def task(node: Node, mistakes: Mistakes) -> Task:
     hopeless = _hopeless(found)
     if hopeless is not None:
         raise payload.wrong(hopeless)
-    return found
+    references = list(secrets([node]))
+    return _with_references(node, references) if references else _text(found)
+
+
+def _text(found: Task) -> TaskText:
+    return TaskText(found.name, wire_text(found), TASK_TYPES[found.name].target(found.payload))
+
+
+def _with_references(node: Node, references: Sequence[str]) -> TaskText:
+    """
+    The task with references for secrets, in the form that its reader gives it.
+
+    That reader may refuse or change a reference, as in a URL: marks that look like words stand for them meanwhile.
+    """
+    marks = {reference: f"reference0of0job{place}0" for place, reference in enumerate(references)}
+
+    def marked(scalar: Node) -> str:
+        text = shown_string(scalar)
+        for reference, mark in marks.items():
+            text = text.replace(reference, mark)
+        return text
+
+    try:
+        found = _text(read_task(msgspec.json.encode(plain(node, marked))))
+    except Unreadable:  # a reference stands where no word can, such as that of a port
+        return TaskText(type_of(node)[0], msgspec.json.encode(plain(node, shown_string)), "")
+    text, target = found.text.decode(), found.target
+    for reference, mark in marks.items():
+        text = text.replace(mark, json_inside(reference))
+        target = target.replace(mark, reference)
+    return TaskText(found.type_name, text.encode(), target)
 
 
 def _hopeless(task: Task) -> str | None:
@@ -66,8 +104,15 @@ def _is_host_port(target: str) -> bool:
     return _HOST_PORT.fullmatch(target) is not None and 0 < int(target.rpartition(":")[2]) < 65536
 
 
+def type_of(node: Node) -> tuple[str, Node]:
+    """The name of the task type, which exists, and where its payload stands."""
+    name, payload = _variant(node)
+    if name not in TASK_TYPES:
+        raise node.wrong(f"unknown task type '{name}'; {advice(name, TASK_TYPES)}")
+    return name, payload
+
+
 def _variant(node: Node) -> tuple[str, Node]:
-    """The name of the task type and where its payload stands."""
     if isinstance(node, Mapping):
         if len(node.entries) == 1:
             return next(iter(node.entries.items()))
@@ -75,23 +120,6 @@ def _variant(node: Node) -> tuple[str, Node]:
     if isinstance(node, Scalar) and node.kind == "string":
         return node.text, node
     raise node.wrong(f"found {shown(node)}; want one task, such as {{ping: example.org}}")
-
-
-def _plain(node: Node) -> object:
-    """The node as what JSON has for it."""
-    match node:
-        case Mapping(entries=entries):
-            return {name: _plain(entry) for name, entry in entries.items()}
-        case Sequence(elements=elements):
-            return [_plain(element) for element in elements]
-        case Scalar(kind="null"):
-            return None
-        case Scalar(kind="boolean", text="true" | "false" as text):
-            return text == "true"
-        case Scalar(kind="number", text=text) if _JSON_NUMBER.fullmatch(text):
-            return Raw(text.encode())
-        case _:
-            return string(node)
 
 
 def _complaint(payload: Node, text: str) -> Mistaken:
@@ -109,7 +137,7 @@ def _follow(node: Node, steps: str) -> Node:
         if isinstance(node, Mapping):
             entry = _first_odd(node) if step["any"] else node.entries.get(step["key"])
             node = entry or node
-        elif isinstance(node, Sequence) and step["index"]:
+        elif isinstance(node, tree.Sequence) and step["index"]:
             node = node.elements[int(step["index"])]
     return node
 

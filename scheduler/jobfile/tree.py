@@ -1,16 +1,19 @@
 """
 YAML text as a tree of nodes, each of which knows its place and its path. Merge keys and aliases are resolved here.
 
-PyYAML composes nodes and constructs nothing. The place of a node is that of its key, where it has one.
+The tree is built from PyYAML's events in one pass: nothing is constructed, and depth and aliases are bounded before
+they cost anything. The place of a node is that of its key, where it has one; what an alias brings keeps its own.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import yaml
 from msgspec import Struct
 
 from scheduler.jobfile.files import File
 from scheduler.jobfile.mistakes import Mistake, Mistaken, Mistakes, Place, advice
+from scheduler.jobfile.references import Part, References
 
 MAX_DEPTH = 50
 MAX_ALIASED_NODES = 100_000
@@ -26,7 +29,7 @@ _KINDS = {
     _TAG + "timestamp": "date",
     _TAG + "value": "string",
 }
-_COLLECTIONS = (_TAG + "map", _TAG + "seq")
+_COLLECTIONS = {yaml.MappingStartEvent: _TAG + "map", yaml.SequenceStartEvent: _TAG + "seq"}
 
 
 class Node(Struct, frozen=True):
@@ -45,10 +48,15 @@ class Node(Struct, frozen=True):
 
 
 class Scalar(Node, frozen=True):
-    """A value as it is written; ``kind`` is what YAML 1.1 takes it for: string, boolean, number, date or null."""
+    """
+    A value as it is written; ``kind`` is what YAML 1.1 takes it for: string, boolean, number, date or null.
+
+    ``parts`` is what a string with references consists of, ``None`` for one without.
+    """
 
     text: str
     kind: str
+    parts: tuple[Part, ...] | None = None
 
 
 class Sequence(Node, frozen=True):
@@ -64,13 +72,13 @@ class Mapping(Node, frozen=True):
 
     def only(self, known: Iterable[str], mistakes: Mistakes) -> None:
         """Note each key that is not among ``known``."""
-        names = tuple(known)
+        names = known if isinstance(known, dict | frozenset | set) else tuple(known)
         for name, node in self.entries.items():
             if name not in names:
                 mistakes.add(node.mistake(f"unknown key '{name}'; {advice(name, names)}"))
 
 
-def read_tree(file: File, mistakes: Mistakes) -> Mapping:
+def read_tree(file: File, references: References, mistakes: Mistakes) -> Mapping:
     """
     The mapping that a file holds; an empty file is an empty one. Notes repeated keys and the like on the way.
 
@@ -78,39 +86,22 @@ def read_tree(file: File, mistakes: Mistakes) -> Mapping:
         Mistaken: it is no YAML, no mapping, or expands to too much.
     """
     root = Node(Place(file.name), "file")
-    composed = _compose(file, root)
-    if composed is None:
-        return Mapping(root.place, root.path, {})
-    if not isinstance(composed, yaml.MappingNode):
-        raise root.wrong("is not a mapping; want the keys version, defaults, agents and jobs")
-    _check_aliases(composed, root)
-    return _Reader(file.name, mistakes).mapping(composed, root.place, "")
-
-
-def _compose(file: File, root: Node) -> yaml.Node | None:
     try:
-        # The composer recurses in C, where depth is a crash: the events tell the depth beforehand.
-        depth = 0
-        for event in yaml.parse(file.text, Loader=yaml.CSafeLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            _check_depth(depth, root)
-        return yaml.compose(file.text, Loader=yaml.CSafeLoader)
+        node = _Reader(file, references, mistakes).document()
     except yaml.reader.ReaderError as e:
         before = file.text.encode()[: e.position].decode(errors="replace")
         place = Place(file.name, before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise Mistaken(Mistake(place, "file", f"is not YAML: {e.reason}; remove them")) from e
     except yaml.MarkedYAMLError as e:
         raise Mistaken(Mistake(_place(file.name, e.problem_mark), "file", _syntax_text(e))) from e
-
-
-def _check_depth(depth: int, root: Node) -> None:
-    if depth > MAX_DEPTH:
-        raise root.wrong(f"is nested deeper than {MAX_DEPTH} levels; flatten it")
+    if node is None:
+        return Mapping(root.place, root.path, {})
+    if not isinstance(node, Mapping):
+        raise root.wrong("is not a mapping; want the keys version, defaults, agents, profiles and jobs")
+    return node
 
 
 def _syntax_text(e: yaml.MarkedYAMLError) -> str:
-    if e.context == "expected a single document in the stream":
-        return "holds a second document; put it into a file of its own"
     problem = " ".join(part for part in (e.problem, e.context) if part)
     return f"is not YAML: {problem}; check the indentation, and quote values that begin with * @ & % or !"
 
@@ -119,88 +110,191 @@ def _place(file: str, mark: yaml.Mark | None) -> Place:
     return Place(file) if mark is None else Place(file, mark.line + 1, mark.column + 1)
 
 
-def _check_aliases(top: yaml.Node, root: Node) -> None:
-    """Count the nodes that are reached again through an alias; a node that holds itself ends by its depth."""
-    seen: set[int] = set()
-    again = 0
-    waiting = [(top, 1)]
-    while waiting:
-        node, depth = waiting.pop()
-        _check_depth(depth, root)
-        again += id(node) in seen
-        if again > MAX_ALIASED_NODES:
-            raise root.wrong(f"aliases expand to over {MAX_ALIASED_NODES:,} nodes; use fewer of them")
-        seen.add(id(node))
-        waiting.extend((child, depth + 1) for child in _children(node))
+class _Anchored(Struct):
+    """A node that aliases may stand for; ``size`` counts it and all below it, ``height`` the levels below it."""
 
-
-def _children(node: yaml.Node) -> Iterator[yaml.Node]:
-    for child in () if isinstance(node, yaml.ScalarNode) else node.value:
-        if isinstance(node, yaml.MappingNode):
-            yield from child
-        else:
-            yield child
+    node: Node
+    size: int
+    height: int
 
 
 class _Reader:
-    def __init__(self, file: str, mistakes: Mistakes) -> None:
-        self._file = file
-        self._mistakes = mistakes
+    """Reads one file; ``_size`` counts all nodes so far, behind aliases again, ``_height`` is that of the last."""
 
-    def mapping(self, composed: yaml.MappingNode, place: Place, path: str) -> Mapping:
+    def __init__(self, file: File, references: References, mistakes: Mistakes) -> None:
+        self._file = file.name
+        self._references = references
+        self._mistakes = mistakes
+        self._events: Iterator[yaml.Event] = yaml.parse(file.text, Loader=yaml.CSafeLoader)
+        self._anchors: dict[str, _Anchored | None] = {}
+        self._size = 0
+        self._aliased = 0
+        self._height = 0
+
+    def document(self) -> Node | None:
+        """The only document of the file, ``None`` when there is none."""
+        found: Node | None = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise self._wrong(event, "", "holds a second document; put it into a file of its own")
+            elif not isinstance(event, yaml.DocumentEndEvent | yaml.StreamStartEvent | yaml.StreamEndEvent):
+                found = self._node(event, Place(self._file), "", 0)
+        return found
+
+    def _node(self, event: yaml.Event, place: Place, path: str, depth: int) -> Node:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, path, depth)
+        assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)  # noqa: S101 no other begins a node
+        self._size += 1
+        before, anchor = self._size, event.anchor
+        if anchor is not None:
+            self._anchors[anchor] = None  # until it is complete it cannot stand inside itself
+        node: Node
+        if isinstance(event, yaml.ScalarEvent):
+            node = self._scalar(event, place, path)
+            self._height = 0
+        else:
+            node = self._collection(event, place, path, depth + 1)
+        if anchor is not None:
+            self._anchors[anchor] = _Anchored(node, self._size - before + 1, self._height)
+        return node
+
+    def _alias(self, event: yaml.AliasEvent, path: str, depth: int) -> Node:
+        if event.anchor not in self._anchors:
+            raise self._wrong(event, path, f"is not YAML: the alias '*{event.anchor}' has no anchor; correct its name")
+        found = self._anchors[event.anchor]
+        if found is None:
+            raise self._wrong(event, path, f"the alias '*{event.anchor}' stands inside itself; remove it")
+        self._size += found.size
+        self._aliased += found.size
+        self._height = found.height
+        if self._aliased > MAX_ALIASED_NODES:
+            raise self._wrong(None, "", f"aliases expand to over {MAX_ALIASED_NODES:,} nodes; use fewer of them")
+        self._check_depth(depth + found.height)
+        return found.node
+
+    def _collection(self, event: yaml.CollectionStartEvent, place: Place, path: str, depth: int) -> Node:
+        self._check_depth(depth)
+        if event.tag not in (None, "!", _COLLECTIONS[type(event)]):
+            self._note(event, path, f"the tag '{event.tag}' is not supported; remove it")
+        read = self._mapping if type(event) is yaml.MappingStartEvent else self._sequence
+        return read(place, path, depth)
+
+    def _sequence(self, place: Place, path: str, depth: int) -> Sequence:
+        elements: list[Node] = []
+        height = 0
+        for event in iter(self._next, None):
+            elements.append(self._node(event, self._at(event), f"{path}[{len(elements)}]", depth))
+            height = max(height, self._height)
+        self._height = height + 1
+        return Sequence(place, path, elements)
+
+    def _mapping(self, place: Place, path: str, depth: int) -> Mapping:
         entries: dict[str, Node] = {}
-        merged: list[yaml.MappingNode] = []
-        for key, value in composed.value:
-            if key.tag == _MERGE:
-                merged += self._merged(key, value, path)
-                continue
-            name = self._key(key, path)
-            if name is None:
-                continue
-            node = self._node(value, self._at(key), f"{path}.{name}" if path else name)
-            if name in entries:
-                text = f"given twice, first at {entries[name].place}; remove or rename one"
-                self._mistakes.add(Mistake(node.place, node.path, text))
+        merged: list[Mapping] = []
+        height = 0
+        for key in iter(self._next, None):
+            if type(key) is yaml.ScalarEvent and _is_merge(key):
+                merged += self._merged(key, path, depth)
             else:
-                entries[name] = node
+                self._entry(entries, key, path, depth)
+            height = max(height, self._height)
         for source in merged:
-            entries = self.mapping(source, place, path).entries | entries
+            entries = source.entries | entries
+        self._height = height + 1
         return Mapping(place, path, entries)
 
-    def _merged(self, key: yaml.Node, value: yaml.Node, path: str) -> list[yaml.MappingNode]:
+    def _entry(self, entries: dict[str, Node], key: yaml.Event, path: str, depth: int) -> None:
+        place = self._at(key)
+        name = self._key(key, path, depth)
+        value = next(self._events)
+        node = self._node(value, place, f"{path}.{name}" if path else name or "", depth)
+        if name is None:
+            return
+        if name in entries:
+            text = f"given twice, first at {entries[name].place}; remove or rename one"
+            self._mistakes.add(Mistake(place, f"{path}.{name}" if path else name, text))
+        else:
+            entries[name] = node
+
+    def _key(self, key: yaml.Event, path: str, depth: int) -> str | None:
+        if type(key) is yaml.AliasEvent:
+            node = self._alias(key, path, depth)
+            if isinstance(node, Scalar):
+                return node.text
+        elif type(key) is not yaml.ScalarEvent:
+            self._node(key, self._at(key), path, depth)
+        else:
+            self._size += 1
+            kind = self._kind(key, path)
+            if kind != "string":
+                self._note(key, path, f'YAML reads the key {key.value} as a {kind}; quote it: "{key.value}"')
+            return str(key.value)
+        self._note(key, path, "a key is a list or a mapping; want a string")
+        return None
+
+    def _merged(self, key: yaml.Event, path: str, depth: int) -> list[Mapping]:
         """The mappings that a ``<<`` brings in; where two have a key, the earlier one wins."""
-        sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
-        if not all(isinstance(source, yaml.MappingNode) for source in sources):
+        event = next(self._events)
+        value = self._node(event, self._at(event), path, depth)
+        sources = value.elements if isinstance(value, Sequence) else [value]
+        found = [source for source in sources if isinstance(source, Mapping)]
+        if len(found) < len(sources):
             self._note(key, path, "'<<' merges a mapping or a list of mappings; found something else")
             return []
-        return list(sources)
+        return found
 
-    def _key(self, key: yaml.Node, path: str) -> str | None:
-        if not isinstance(key, yaml.ScalarNode):
-            self._note(key, path, "a key is a list or a mapping; want a string")
-            return None
-        kind = self._kind(key, path)
-        if kind != "string":
-            self._note(key, path, f'YAML reads the key {key.value} as a {kind}; quote it: "{key.value}"')
-        return str(key.value)
+    def _scalar(self, event: yaml.ScalarEvent, place: Place, path: str) -> Scalar:
+        kind = self._kind(event, path)
+        if kind != "string" or "$" not in event.value:
+            return Scalar(place, path, event.value, kind)
+        try:
+            return Scalar(place, path, event.value, kind, self._references.parts(event.value, self._file))
+        except ValueError as e:
+            self._mistakes.add(Mistake(place, path, str(e)))
+            return Scalar(place, path, event.value, kind)
 
-    def _node(self, composed: yaml.Node, place: Place, path: str) -> Node:
-        if isinstance(composed, yaml.ScalarNode):
-            return Scalar(place, path, composed.value, self._kind(composed, path))
-        if composed.tag not in _COLLECTIONS:
-            self._note(composed, path, f"the tag '{composed.tag}' is not supported; remove it")
-        if isinstance(composed, yaml.MappingNode):
-            return self.mapping(composed, place, path)
-        elements = enumerate(composed.value)
-        return Sequence(place, path, [self._node(e, self._at(e), f"{path}[{i}]") for i, e in elements])
+    def _kind(self, event: yaml.ScalarEvent, path: str) -> str:
+        tag = event.tag
+        if tag is None:
+            return _plain_kind(event.value) if event.implicit[0] else "string"
+        if tag not in _KINDS and tag != "!":
+            self._note(event, path, f"the tag '{tag}' is not supported; remove it")
+        return _KINDS.get(tag, "string")
 
-    def _kind(self, scalar: yaml.ScalarNode, path: str) -> str:
-        if scalar.tag not in _KINDS:
-            self._note(scalar, path, f"the tag '{scalar.tag}' is not supported; remove it")
-        return _KINDS.get(scalar.tag, "string")
+    def _next(self) -> yaml.Event | None:
+        """The next event of a collection, ``None`` at its end."""
+        event = next(self._events)
+        return None if type(event) in (yaml.MappingEndEvent, yaml.SequenceEndEvent) else event
 
-    def _at(self, composed: yaml.Node) -> Place:
-        return _place(self._file, composed.start_mark)
+    def _check_depth(self, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise self._wrong(None, "", f"is nested deeper than {MAX_DEPTH} levels; flatten it")
 
-    def _note(self, composed: yaml.Node, path: str, text: str) -> None:
-        self._mistakes.add(Mistake(self._at(composed), path or "file", text))
+    def _at(self, event: yaml.Event) -> Place:
+        mark = event.start_mark
+        return Place(self._file, mark.line + 1, mark.column + 1) if mark else Place(self._file)
+
+    def _note(self, event: yaml.Event, path: str, text: str) -> None:
+        self._mistakes.add(Mistake(self._at(event), path or "file", text))
+
+    def _wrong(self, event: yaml.Event | None, path: str, text: str) -> Mistaken:
+        place = Place(self._file) if event is None else self._at(event)
+        return Mistaken(Mistake(place, path or "file", text))
+
+
+def _is_merge(key: yaml.ScalarEvent) -> bool:
+    return key.tag == _MERGE or (key.value == "<<" and key.tag is None and key.implicit[0])
+
+
+_resolver = yaml.SafeLoader("")
+
+
+@lru_cache(maxsize=65_536)
+def _plain_kind(text: str) -> str:
+    """What YAML 1.1 takes a plain scalar for."""
+    tag = _resolver.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    return _KINDS.get(tag, "string")

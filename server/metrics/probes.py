@@ -8,7 +8,7 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import accumulate
 
 from msgspec import Struct
@@ -40,14 +40,18 @@ class ProbeStats:
         self._buckets = [0] * (len(LATENCY_BOUNDS) + 1)
         self._latency_sum = 0.0
         self._success: int | None = None
+        self._degraded = 0
         self._latency: float | None = None
         self._last_run: float | None = None
 
-    def record(self, reason: Reason | None, latency_ms: float | None, scheduled_ms: int | None) -> None:
+    def record(
+        self, reason: Reason | None, latency_ms: float | None, scheduled_ms: int | None, is_degraded: bool = False
+    ) -> None:
         """Count one ended run; ``reason`` ``None`` is ok."""
         if reason is None:
             self._runs[Outcome.OK] += 1
             self._success = 1
+            self._degraded = int(is_degraded)
             if latency_ms is not None:
                 latency = latency_ms / 1000
                 self._latency = latency
@@ -63,12 +67,17 @@ class ProbeStats:
         self._runs[outcome] += 1
         self._failures[reason] = self._failures.get(reason, 0) + 1
         if outcome is Outcome.FAILED:
-            self._success = 0
+            self._success = self._degraded = 0
 
     def success(self) -> Iterator[str]:
         """``probe_success``."""
         if self._success is not None:
             yield f"probe_success{{{self._labels}}} {self._success}\n"
+
+    def degraded(self) -> Iterator[str]:
+        """``probe_degraded``."""
+        if self._success is not None:
+            yield f"probe_degraded{{{self._labels}}} {self._degraded}\n"
 
     def duration(self) -> Iterator[str]:
         """``probe_duration_seconds``."""
@@ -104,6 +113,7 @@ class ProbeStats:
 _FAMILIES: tuple[tuple[str, str, str, Callable[[ProbeStats], Iterator[str]]], ...] = (
     ("probe_success", "gauge", "Whether the last known run was ok.", ProbeStats.success),
     ("probe_duration_seconds", "gauge", "Latency of the last ok run.", ProbeStats.duration),
+    ("probe_degraded", "gauge", "Whether the last known run was ok and slower than its warning.", ProbeStats.degraded),
     (
         "cronprobe_last_run_timestamp_seconds",
         "gauge",
@@ -125,6 +135,11 @@ class ProbeMetrics:
     def of(self, labels: ProbeLabels) -> ProbeStats:
         """The stats of a probe, from zero when it is new."""
         return self._stats.setdefault(labels, ProbeStats(labels))
+
+    def drop(self, gone: Iterable[ProbeLabels]) -> None:
+        """These probes are no longer declared: their series leave the page."""
+        for labels in gone:
+            self._stats.pop(labels, None)
 
     async def page(self) -> AsyncIterator[str]:
         """The series of all probes as text, slice by slice."""

@@ -16,6 +16,10 @@ from protocol.stats import Grouping, GroupStats
 
 LATE = 1
 """Flag of a row: the result came after the deadline and replaced ``no_result``."""
+DEGRADED = 2
+"""Flag of a row: ok, but slower than its job's warning."""
+MAINTENANCE = 4
+"""Flag of a row: it was due inside a maintenance window of its job."""
 
 
 class TaskRow(NamedTuple):
@@ -32,6 +36,7 @@ class TaskRow(NamedTuple):
     success: bool | None
     reason: int | None
     token: str
+    flags: int = 0
 
 
 class FinishRow(NamedTuple):
@@ -93,6 +98,18 @@ class JobName(NamedTuple):
     cell: str
 
 
+class Spec(NamedTuple):
+    """
+    What a job's cell does, as people may see it: the task object's wire JSON, the JSON of what is expected and of
+    measuring options, ``None`` for none, and the target for labels, ``None`` for the one that the task has itself.
+    """
+
+    task: str
+    expect: str | None = None
+    options: str | None = None
+    target: str | None = None
+
+
 class InternNames(Struct, frozen=True):
     """
     Give names their numbers. Answers a ``Names`` of what was asked.
@@ -102,15 +119,15 @@ class InternNames(Struct, frozen=True):
 
     jobs: Sequence[JobName] = ()
     agents: Mapping[str, str | None] = {}
-    specs: Sequence[str] = ()
+    specs: Sequence[Spec] = ()
 
 
 class Names(Struct, frozen=True):
-    """Numbers of names: agents by UUID, specs (task objects) by their wire JSON."""
+    """Numbers of names: agents by UUID."""
 
     jobs: dict[JobName, int]
     agents: dict[str, int]
-    specs: dict[str, int]
+    specs: dict[Spec, int]
 
 
 class TokenRow(NamedTuple):
@@ -176,7 +193,7 @@ class Tick(NamedTuple):
 
 
 class StoredTask(NamedTuple):
-    """A row with its names, as queries and a restart need it. ``spec`` is the task object's wire JSON."""
+    """A row with its names, as queries and a restart need it. ``spec`` is the task object's wire JSON; see ``Spec``."""
 
     id: int
     cron_source: str | None
@@ -198,6 +215,8 @@ class StoredTask(NamedTuple):
     error_message: str | None
     result: str | None
     detail: str | None
+    expect: str | None = None
+    target: str | None = None
 
 
 class Store(Protocol):

@@ -53,6 +53,8 @@ _COLUMNS = (
     task_result.c.error_message,
     task_result.c.result,
     task_result.c.detail,
+    spec.c.expect,
+    spec.c.target,
 )
 
 

@@ -26,6 +26,7 @@ from server.store.interface import (
     ReplaceLate,
     ReserveIds,
     ResultRow,
+    Spec,
     TaskRow,
     TokenRow,
 )
@@ -134,12 +135,16 @@ def _delete(connection: Connection, conditions: Sequence[Condition], most: int) 
 
 
 def _intern(connection: Connection, names: InternNames) -> Names:
-    hashes = {spec: hashlib.sha256(spec.encode()).hexdigest() for spec in names.specs}
     return Names(
         {name: _number(connection, tables.job, {"name": name.name, "cell": name.cell}) for name in names.jobs},
         {uuid: _agent_number(connection, uuid, name) for uuid, name in names.agents.items()},
-        {spec: _number(connection, tables.spec, {"hash": hashes[spec]}, {"task": spec}) for spec in names.specs},
+        {spec: _number(connection, tables.spec, {"hash": _hash(spec)}, spec._asdict()) for spec in names.specs},
     )
+
+
+def _hash(spec: Spec) -> str:
+    parts = [spec.task] if spec[1:] == (None, None, None) else [part or "" for part in spec]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _agent_number(connection: Connection, uuid: str, name: str | None) -> int:
@@ -151,7 +156,7 @@ def _agent_number(connection: Connection, uuid: str, name: str | None) -> int:
     return number
 
 
-def _number(connection: Connection, table: Any, key: dict[str, str], rest: dict[str, str] | None = None) -> int:
+def _number(connection: Connection, table: Any, key: dict[str, str], rest: dict[str, Any] | None = None) -> int:
     where = [table.c[name] == value for name, value in key.items()]
     number = connection.scalar(select(table.c.id).where(*where))
     if number is None:

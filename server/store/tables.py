@@ -44,6 +44,9 @@ spec = Table(
     Column("id", Integer, primary_key=True),
     Column("hash", String(64), nullable=False, unique=True),
     Column("task", Text, nullable=False),
+    Column("expect", Text),
+    Column("options", Text),
+    Column("target", Text),
 )
 
 task = Table(

@@ -9,13 +9,18 @@ import pytest
 
 from protocol.outcomes import Reason
 from server.store import open_store
-from server.store.interface import FinishRow, InternNames, JobName, Names, Store, TaskRow, TokenRow
+from server.store.interface import FinishRow, InternNames, JobName, Names, Spec, Store, TaskRow, TokenRow
 
 STORE_URLS: dict[str, Callable[[Path], str]] = {"sqlite": lambda directory: f"sqlite:///{directory / 'store.db'}"}
 
 AGENTS = ("5f0c2f4e-4f43-4b0e-9d6a-2a4a7c9d1b10", "0b6a6d2e-7f0e-4c39-9d7a-1f5f0c1a9e11")
 JOBS = (JobName("web", ""), JobName("web", "target=a"), JobName("edge", ""))
-SPECS = ('{"ping":"host.example"}', '{"tcp_ping":"host.example:443"}', '"ip"', '{"http_ping":"https://a.example/"}')
+SPECS = (
+    Spec('{"ping":"host.example"}'),
+    Spec('{"tcp_ping":"host.example:443"}', '{"latency":{"fail_ms":5}}'),
+    Spec('"ip"'),
+    Spec('{"http_ping":"https://a.example/"}', None, '{"family":4}', "a.example"),
+)
 
 OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
 

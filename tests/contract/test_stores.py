@@ -19,6 +19,7 @@ from server.store.interface import (
     ReplaceLate,
     ReserveIds,
     ResultRow,
+    Spec,
 )
 from tests.contract.stores import (
     AGENTS,
@@ -68,7 +69,7 @@ async def test_a_new_task_is_found_with_its_names(kind: str, tmp_path: Path) -> 
         [row] = await store.select([])
         assert [row] == await store.running()
     assert (row.id, row.cron_source, row.cell) == (7, "web", "target=a")
-    assert (row.agent_uuid, row.agent_name, row.spec) == (AGENTS[0], "fra-1", SPECS[0])
+    assert (row.agent_uuid, row.agent_name, row.spec) == (AGENTS[0], "fra-1", SPECS[0].task)
     assert (row.scheduled_ms, row.timeout_ms, row.token) == (1_000_007, 5_000, "0123456789")
     assert (row.sent_ms, row.finished_ms, row.stored_ms, row.success, row.reason) == (None,) * 5
     assert (row.latency_ms, row.flags, row.error_message, row.result, row.detail) == (None, 0, None, None, None)
@@ -209,7 +210,7 @@ async def test_names_keep_their_numbers(kind: str, tmp_path: Path) -> None:
         first = await names(store)
     async with open_() as store:
         second = await write(
-            store, InternNames((JobName("edge", "x"), *JOBS), {AGENTS[1]: "nyc-1"}, (*SPECS, '"version"'))
+            store, InternNames((JobName("edge", "x"), *JOBS), {AGENTS[1]: "nyc-1"}, (*SPECS, Spec('"version"')))
         )
     assert {job: second.jobs[job] for job in JOBS} == first.jobs
     assert len(set(second.jobs.values())) == 4

@@ -9,9 +9,10 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from protocol.methods.task import NewTask
+from scheduler.beats import Due
+from scheduler.due import Schedule
 from scheduler.metrics import Metrics
 from scheduler.runner import Runner, open_runner
-from scheduler.schedule import Schedule
 from scheduler.taskserver import TaskServerRefused
 from scheduler.waiting import Beat, MissedTicks, WaitingBeats
 from tests.scheduler.fakes import MemoryTaskServer
@@ -41,7 +42,7 @@ class Counts:
 
 @asynccontextmanager
 async def running(server: MemoryTaskServer, counts: Counts, wide: int = 5_000) -> AsyncIterator[Runner]:
-    due = {EVERY_SECOND: tasks(2), WIDE: tasks(wide, "wide")}
+    due = Due({EVERY_SECOND: tasks(2), WIDE: tasks(wide, "wide")})
     async with open_runner(due, server, metrics=counts.metrics, now_ms=lambda: 10_000) as runner:
         yield runner
 

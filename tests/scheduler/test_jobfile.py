@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from protocol.tasks import read_task
 from scheduler.jobfile import JobFileError, load
 from scheduler.jobs import Agent, JobAgent, JobFile
 
@@ -37,7 +36,7 @@ def test_a_broken_file_is_told_what_to_do(file: Path, monkeypatch: pytest.Monkey
 
 def test_the_example_is_a_good_file() -> None:
     jobs = load([ROOT / "jobs.example.yaml"]).jobs
-    assert [job.task.name for job in jobs] == ["ping", "tcp_ping", "http_ping", "http_request"]
+    assert [job.cells[0].type_name for job in jobs] == ["ping", "tcp_ping", "http_ping", "http_request"]
     assert {job.agents for job in jobs} == {(JobAgent("local", FRA),)}
 
 
@@ -69,8 +68,7 @@ def test_without_defaults_a_job_is_enabled_in_utc_with_ten_seconds(tmp_path: Pat
 def test_the_task_is_the_task_object_of_the_protocol(tmp_path: Path) -> None:
     text = "{http_request: {url: http://a.example, method: GET, headers: {b: '1', a: '2'}}}"
     [job] = loaded(tmp_path, AGENTS + f'jobs: {{a: {{schedule: "@daily", agents: all, task: {text}}}}}\n').jobs
-    assert job.task == read_task(job.task_text)
-    assert job.task_text == (
+    assert job.cells[0].task_text == (
         b'{"http_request":{"url":"http://a.example/","method":"GET","headers":{"a":"2","b":"1"},'
         b'"body":null,"body_base64":null,"ip":null}}'
     )

@@ -51,7 +51,6 @@ async def test_a_batch_is_one_call_with_token_and_tasks() -> None:
         "cron_source": "ping-self",
         "scheduled_at": 1_000,
         "timeout_ms": 5_000,
-        "cell": "",
         "agent_name": "local",
     }
 

@@ -195,6 +195,7 @@ async def test_detail_adds_our_members_and_changes_none(rig: Rig) -> None:
         "reason": None,
         "degraded": False,
         "late": False,
+        "maintenance": False,
         "scheduled_at": None,
         "started_at": 7,
         "detail": {"a": 2, "b": 1},

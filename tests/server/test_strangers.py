@@ -8,7 +8,7 @@ from protocol.errors import StoreFailed
 from protocol.outcomes import Reason
 from server.deadlines import Deadlines
 from server.results import Results
-from server.running import RunningTask, RunningTasks, Series
+from server.running import Lane, RunningTask, RunningTasks, Series
 from tests.server.rig import AGENT, ROOT, Rig, new_task
 
 SERIES = Series(
@@ -21,6 +21,7 @@ SERIES = Series(
     agent_id=1,
     stats=None,
     cron_source="job",
+    lane=Lane(),
 )
 
 
@@ -46,6 +47,7 @@ async def test_a_task_whose_end_cannot_be_stored_ends_when_it_can() -> None:
     running, writer = RunningTasks(), StoreInTrouble(2)
     results = Results(
         running=running,
+        series=NoMetrics(),  # type: ignore[arg-type]
         sessions=NoMetrics(),  # type: ignore[arg-type]
         writer=writer,  # type: ignore[arg-type]
         store=NoMetrics(),  # type: ignore[arg-type]
