@@ -1,6 +1,8 @@
 """``cronprobe scheduler``: the scheduler by itself, firing into a server elsewhere."""
 
 import asyncio
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +20,7 @@ from cli.options import (
     find_token,
     split_listen,
 )
+from cli.reloads import open_reloads
 from protocol.errors import StartError
 from scheduler.app import open_scheduler
 from scheduler.jobfile import load
@@ -45,15 +48,21 @@ def scheduler(
     """
     jobs = load(files)
     credential = find_token(token_file, token, state_dir)
-    live(lambda stop: fire(jobs, server, credential, metrics_listen, stop))
+    live(lambda stop: fire(files, jobs, server, credential, metrics_listen, stop))
 
 
-async def fire(jobs: JobFile, url: str, token: str, metrics_listen: str | None, stop: asyncio.Event) -> None:
+async def fire(
+    files: Sequence[Path], jobs: JobFile, url: str, token: str, metrics_listen: str | None, stop: asyncio.Event
+) -> None:
     """Fire until ``stop``."""
     registry = CollectorRegistry()
     if metrics_listen is not None:
         _serve_metrics(metrics_listen, registry)
-    async with open_rpc_task_server(url, token) as task_server, open_scheduler(jobs, task_server, registry=registry):
+    async with (
+        open_rpc_task_server(url, token) as task_server,
+        open_scheduler(jobs, task_server, registry=registry) as running,
+        open_reloads(files, running),
+    ):
         await stop.wait()
 
 

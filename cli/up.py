@@ -22,6 +22,7 @@ from agent.config import Config as AgentConfig
 from agent.config import ServerConfig
 from cli.lifetime import live
 from cli.options import DEFAULT_LISTEN, DEFAULT_STATE_DIR, Files, Listen, RootToken, StateDir, StoreUrl, join_listen
+from cli.reloads import open_reloads
 from cli.screen import console, printable
 from cli.server import announce_server, server_config
 from cli.token import agent_limits
@@ -78,7 +79,7 @@ def up(
         raise ConfigError(f"--allow: unknown task type {min(unknown)!r}; want one of {', '.join(TASK_TYPES)}")
     config = server_config(listen, store, state_dir, root_token)
     local = None if no_agent else Local(agent, (*_LOCAL_TYPES, *(allow or ())))
-    live(lambda stop: run(jobs, config, local, stop, quiet=quiet))
+    live(lambda stop: run(files, jobs, config, local, stop, quiet=quiet))
 
 
 class Local(Struct, frozen=True):
@@ -88,7 +89,9 @@ class Local(Struct, frozen=True):
     allowed: tuple[str, ...]
 
 
-async def run(jobs: JobFile, config: Config, local: Local | None, stop: asyncio.Event, *, quiet: bool) -> None:
+async def run(
+    files: Sequence[Path], jobs: JobFile, config: Config, local: Local | None, stop: asyncio.Event, *, quiet: bool
+) -> None:
     """Run until ``stop``; ``local`` ``None`` runs no agent."""
     registry = CollectorRegistry()
     async with AsyncExitStack() as stack:
@@ -103,7 +106,10 @@ async def run(jobs: JobFile, config: Config, local: Local | None, stop: asyncio.
             console.print(f"[bold]agent[/bold]    {escape(local.name)}   (UUID {uuid})")
         elif local is not None:
             console.print(f"[bold]agent[/bold]    none here: the job files name no agent {local.name!r}")
-        await stack.enter_async_context(open_scheduler(jobs, InProcess(server.tasks, server.jobs), registry=registry))
+        task_server = InProcess(server.tasks, server.jobs)
+        scheduler = await stack.enter_async_context(open_scheduler(jobs, task_server, registry=registry))
+        reloader = await stack.enter_async_context(open_reloads(files, scheduler))
+        server.reloading.offer(reloader.reload)
         await stop.wait()
 
 

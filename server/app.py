@@ -34,6 +34,7 @@ from server.metrics.agents import AgentMetrics
 from server.metrics.own import OwnMetrics
 from server.metrics.probes import ProbeMetrics
 from server.rejections import Rejections
+from server.reloading import Reloading
 from server.results import Results
 from server.root_token import keep, settle_root
 from server.rpc import Rpc
@@ -63,6 +64,7 @@ class Server(Struct, frozen=True):
     tasks: Tasks
     jobs: Jobs
     results: Results
+    reloading: Reloading
     root_token_file: Path
     new_root_token: Credential | None
 
@@ -140,6 +142,7 @@ async def _serve(
         rejections=Rejections(first_s=config.rejection_delay_s, now_s=asyncio.get_running_loop().time),
     )
     grants = Grants(auth=auth, now_ms=now_ms)
+    reloading = Reloading(auth=auth)
     namespaces = [
         *nodeget_server.methods(server_uuid=server_uuid, auth=auth, agents=agents),
         *task_methods.methods(),
@@ -161,6 +164,7 @@ async def _serve(
         is_ready=metrics.is_store_up,
         grants=grants,
         terminals=Terminals(running=running, auth=auth, grants=grants),
+        reloading=reloading,
         max_connections=config.max_connections,
         ping_s=config.ping_s,
     )
@@ -172,7 +176,7 @@ async def _serve(
         try:
             async with open_door(door, host=config.host, port=config.port) as port:
                 log.info("listening", host=config.host, port=port, server_uuid=server_uuid, running=len(running))
-                yield Server(port, server_uuid, auth, tasks, jobs, results, token_file, new_root)
+                yield Server(port, server_uuid, auth, tasks, jobs, results, reloading, token_file, new_root)
         finally:
             for watch in watching:
                 watch.cancel()

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import structlog
 from aiohttp import WSCloseCode, web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,6 +22,7 @@ from server.config import REQUEST_LIMIT_BYTES
 from server.grants import Grants
 from server.methods.interface import Exchange
 from server.metrics.probes import ProbeMetrics
+from server.reloading import Reloading
 from server.rpc import Rpc
 from server.sessions import Sessions
 from server.terminal import LARGEST_MESSAGE, Terminals
@@ -56,6 +58,7 @@ class Door:
         is_ready: Callable[[], bool],
         grants: Grants,
         terminals: Terminals,
+        reloading: Reloading,
         max_connections: int,
         ping_s: float,
     ) -> None:
@@ -67,6 +70,7 @@ class Door:
         self._is_ready = is_ready
         self._grants = grants
         self._terminals = terminals
+        self._reloading = reloading
         self._room = max_connections
         self._ping_s = ping_s
         self._sockets: set[web.WebSocketResponse] = set()
@@ -114,7 +118,13 @@ class Door:
         await response.write_eof()
         return response
 
+    async def _reload(self, request: web.Request) -> web.Response:
+        status, answer = await self._reloading.answer(request.headers.get("authorization", ""))
+        return _json(msgspec.json.encode(answer), status)
+
     async def _post(self, request: web.Request) -> web.Response:
+        if request.path == "/-/reload":
+            return await self._reload(request)
         if request.headers.get("content-type", "").lower() not in _TYPES:
             return _plain(_WRONG_TYPE, 415)
         if (request.content_length or 0) > REQUEST_LIMIT_BYTES:

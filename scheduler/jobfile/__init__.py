@@ -7,6 +7,7 @@ YAML's door: job files to a ``JobFile``, or every mistake in them with its place
 knows YAML.
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,15 @@ from scheduler.jobfile.references import References
 from scheduler.jobfile.tree import read_tree
 from scheduler.jobs import JobFile
 
-__all__ = ["JobFileError", "Mistake", "Place", "load"]
+__all__ = ["JobFileError", "Mistake", "Place", "fingerprint", "load"]
+
+
+def fingerprint(paths: Sequence[Path]) -> bytes:
+    """What tells one state of the files from another; one that cannot be read is a state too."""
+    digest = hashlib.sha256()
+    for file in read_files(paths, Mistakes({})):
+        digest.update(b"\0" if file is None else f"{file.name}\0{file.text}\0".encode())
+    return digest.digest()
 
 
 def load(paths: Sequence[Path]) -> JobFile:
