@@ -5,7 +5,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from cli.reloads import open_reloads
 from cli.screen import console, printable
 from cli.server import announce_server, server_config
 from cli.token import agent_limits
-from protocol.crontab import DeclaredJob
+from protocol.crontab import DeclaredJob, Gap
 from protocol.errors import ConfigError, RpcError, StoreFailed
 from protocol.methods.task import Created, NewTask
 from protocol.methods.token import read_token_creation
@@ -126,10 +126,17 @@ class InProcess(Struct, frozen=True):
         except StoreFailed as e:
             raise TaskServerAway(str(e)) from e
 
-    async def declare(self, jobs: Sequence[DeclaredJob]) -> None:
+    async def declare(self, jobs: Sequence[DeclaredJob], before_ms: int) -> Mapping[str, int]:
         """See ``scheduler.taskserver.TaskServer``."""
         try:
-            await self.jobs.declare(readable(jobs))
+            return await self.jobs.declare(readable(jobs), before_ms)
+        except StoreFailed as e:
+            raise TaskServerAway(str(e)) from e
+
+    async def record_gaps(self, gaps: Sequence[Gap]) -> None:
+        """See ``scheduler.taskserver.TaskServer``."""
+        try:
+            await self.jobs.record_gaps(gaps)
         except StoreFailed as e:
             raise TaskServerAway(str(e)) from e
 

@@ -240,6 +240,19 @@ class DeclaredJob(Struct, frozen=True, kw_only=True):
     definition: Raw = Raw(b"{}")
 
 
+class Gap(Struct, frozen=True):
+    """
+    Ticks of a job that no scheduler fired, one for each task that would have been.
+
+    The first was due at ``from_ms``, the last at ``to_ms``, both ms since the epoch.
+    """
+
+    cron_source: str
+    from_ms: int
+    to_ms: int
+    ticks: int
+
+
 JOBS_SCHEMA = array(
     record(
         {

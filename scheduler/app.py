@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -13,6 +13,7 @@ from scheduler.declaration import Declaration, open_declaration
 from scheduler.due import Schedule, trigger
 from scheduler.jobs import JobFile
 from scheduler.metrics import Metrics
+from scheduler.misfires import Misfires
 from scheduler.runner import Runner, open_runner
 from scheduler.schedule import Timetable, open_timetable
 from scheduler.taskserver import TaskServer
@@ -80,11 +81,12 @@ async def open_scheduler(
     metrics = Metrics(registry)
     metrics.loaded(jobs.jobs, now_ms())
     due = due_of(jobs.jobs)
-    async with (
-        open_runner(due, server, metrics=metrics, now_ms=now_ms) as runner,
-        open_timetable(due.tasks, runner.beat) as timetable,
-        open_declaration(jobs.jobs, server) as declaration,
-    ):
+    async with open_runner(due, server, metrics=metrics, now_ms=now_ms) as runner, AsyncExitStack() as stack:
+        misfires = Misfires(server=server, runner=runner, metrics=metrics, started_ms=wall_clock_ms())
+        timetable = await stack.enter_async_context(open_timetable(due.tasks, runner.beat))
+        declaration = await stack.enter_async_context(
+            open_declaration(jobs.jobs, server, started_ms=misfires.started_ms, on_last_ticks=misfires.settle)
+        )
         _log.info("scheduler started", jobs=len(jobs.jobs), schedules=len(timetable))
         yield Scheduler(timetable=timetable, runner=runner, declaration=declaration, metrics=metrics, now_ms=now_ms)
     _log.info("scheduler stopped")

@@ -5,7 +5,7 @@ Again from time to time: a server may have lost its store meanwhile.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Never
 
@@ -21,6 +21,9 @@ from scheduler.taskserver import TaskServer, TaskServerAway
 
 AGAIN_S = 300.0
 RETRY_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+
+OnLastTicks = Callable[[Sequence[Job], Mapping[str, int]], Awaitable[None]]
+"""Takes the jobs and when they had their last tick, ms since the epoch."""
 
 _log = structlog.get_logger()
 
@@ -44,11 +47,17 @@ def declared(jobs: Sequence[Job]) -> list[DeclaredJob]:
 
 
 class Declaration:
-    """Declares jobs to ``server``, and other ones as soon as they change."""
+    """
+    Declares jobs to ``server``, and other ones as soon as they change.
 
-    def __init__(self, jobs: Sequence[Job], server: TaskServer) -> None:
+    The first time it learns when jobs had their last tick before ``started_ms``, and tells ``on_last_ticks``.
+    """
+
+    def __init__(self, jobs: Sequence[Job], server: TaskServer, started_ms: int, on_last_ticks: OnLastTicks) -> None:
         self._jobs = jobs
         self._server = server
+        self._started_ms = started_ms
+        self._on_last_ticks = on_last_ticks
         self._changed = asyncio.Event()
 
     def change(self, jobs: Sequence[Job]) -> None:
@@ -64,7 +73,7 @@ class Declaration:
             pause_s = AGAIN_S
             self._changed.clear()
             try:
-                await self._server.declare(declared(self._jobs))
+                await self._declare()
                 failures, last = 0, ""
             except Error as e:
                 if isinstance(e, TaskServerAway):
@@ -76,11 +85,20 @@ class Declaration:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), pause_s)
 
+    async def _declare(self) -> None:
+        jobs = self._jobs
+        last_ticks = await self._server.declare(await asyncio.to_thread(declared, jobs), self._started_ms)
+        if self._started_ms:
+            await self._on_last_ticks(jobs, last_ticks)
+            self._started_ms = 0
+
 
 @asynccontextmanager
-async def open_declaration(jobs: Sequence[Job], server: TaskServer) -> AsyncIterator[Declaration]:
+async def open_declaration(
+    jobs: Sequence[Job], server: TaskServer, *, started_ms: int, on_last_ticks: OnLastTicks
+) -> AsyncIterator[Declaration]:
     """Keep the server told until this is left."""
-    declaration = Declaration(jobs, server)
+    declaration = Declaration(jobs, server, started_ms, on_last_ticks)
     declaring = asyncio.create_task(declaration.run(), name="declaration")
     try:
         yield declaration

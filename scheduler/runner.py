@@ -77,7 +77,11 @@ class Runner:
 
     def beat(self, schedule: Schedule, nominal_ms: int) -> None:
         """``schedule`` is due."""
-        self._waiting.add(Beat(self._due.tasks[schedule], nominal_ms, self._clock()))
+        self.fire(self._due.tasks[schedule], nominal_ms)
+
+    def fire(self, tasks: Sequence[NewTask], nominal_ms: int) -> None:
+        """Let these tasks be created as if they were due at ``nominal_ms``, ms since the epoch."""
+        self._waiting.add(Beat(tasks, nominal_ms, self._clock()))
         self._arrived.set()
 
     async def deliver(self) -> None:

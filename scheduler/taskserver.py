@@ -4,7 +4,7 @@ THE SEAM between scheduler and task server, and its form for a server in another
 A server in the same process is handed in as it is. Nothing here retries: the runner does.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 from yarl import URL
 
 from protocol import jsonrpc
-from protocol.crontab import DeclaredJob
+from protocol.crontab import DeclaredJob, Gap
 from protocol.errors import ConfigError, Error
 from protocol.methods.task import Created, NewTask
 from protocol.reading import MALFORMED
@@ -51,13 +51,25 @@ class TaskServer(Protocol):
         """
         ...
 
-    async def declare(self, jobs: Sequence[DeclaredJob]) -> None:
+    async def declare(self, jobs: Sequence[DeclaredJob], before_ms: int) -> Mapping[str, int]:
         """
         Let callers be shown these jobs, in the place of those declared before.
+
+        The answer says when jobs that ran already had their last tick before ``before_ms``, ms since the epoch; with 0
+        nothing is asked.
 
         Raises:
             TaskServerAway: it cannot be reached.
             TaskServerRefused: it does not take them, or they are too many for one call.
+        """
+        ...
+
+    async def record_gaps(self, gaps: Sequence[Gap]) -> None:
+        """
+        Keep ticks that were missed; those that are kept already are not kept twice.
+
+        Raises:
+            TaskServerAway, TaskServerRefused: as in ``declare``.
         """
         ...
 
@@ -74,6 +86,11 @@ class _Reply(Struct):
     error: _Failure | None = None
 
 
+class _Declared(Struct):
+    last_ticks: dict[str, int] = {}
+
+
+_read_declared = msgspec.json.Decoder(_Declared).decode
 _read_reply = msgspec.json.Decoder(_Reply).decode
 _read_created = msgspec.json.Decoder(list[Created]).decode
 
@@ -95,14 +112,23 @@ class RpcTaskServer:
             created += await self._create(part)
         return created
 
-    async def declare(self, jobs: Sequence[DeclaredJob]) -> None:
+    async def declare(self, jobs: Sequence[DeclaredJob], before_ms: int) -> Mapping[str, int]:
         """See ``TaskServer``."""
-        params = msgspec.json.encode([self._token, jobs])
+        params = msgspec.json.encode([self._token, jobs, before_ms])
         if len(params) > LARGEST_CALL_BYTES:
             raise TaskServerRefused(
                 self._where, f"the declared jobs have {len(params)} bytes, more than a call may have"
             )
-        await self._call("job_declare", params)
+        try:
+            return _read_declared(await self._call("job_declare", params)).last_ticks
+        except MALFORMED as e:
+            raise TaskServerAway(f"{self._where}: no answer to a declaration: {e}; is it a cronprobe server?") from e
+
+    async def record_gaps(self, gaps: Sequence[Gap]) -> None:
+        """See ``TaskServer``."""
+        for start in range(0, len(gaps), LARGEST_CALL):
+            part = gaps[start : start + LARGEST_CALL]
+            await self._call("job_record_gaps", msgspec.json.encode([self._token, part]))
 
     async def _create(self, tasks: Sequence[NewTask]) -> list[Created]:
         result = await self._call("task_create_batch", msgspec.json.encode([self._token, tasks]))

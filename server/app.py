@@ -26,7 +26,8 @@ from server.feeds import Feeds
 from server.grants import Grants
 from server.http import Door, open_door
 from server.jobs import Jobs
-from server.methods import agent, agent_uuid, crontab, crontab_result, job, nodeget_server, rpc, table
+from server.methods import agent, agent_uuid, crontab, crontab_result, nodeget_server, rpc, table
+from server.methods.job import JobMethods
 from server.methods.task import TaskMethods
 from server.methods.task_rows import RowMethods
 from server.methods.token import TokenMethods
@@ -152,7 +153,7 @@ async def _serve(
         *TokenMethods(auth=auth).methods(),
         *crontab.methods(auth=auth, jobs=jobs, store=store),
         *crontab_result.methods(auth=auth, store=store),
-        *job.methods(auth=auth, jobs=jobs),
+        *JobMethods(auth=auth, jobs=jobs, store=store).methods(),
     ]
     methods = table(namespaces, rpc.methods(namespaces))
     door = Door(

@@ -10,14 +10,16 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from protocol.crontab import AgentCron, DeclaredJob, read_declared_jobs
-from protocol.errors import InvalidParams, RpcError, Unreadable
+from protocol.crontab import AgentCron, DeclaredJob, Gap, read_declared_jobs
+from protocol.errors import InvalidParams, PermissionDenied, RpcError, Unreadable
+from protocol.permissions import GLOBAL, Permission, Scope
 from protocol.reading import MALFORMED, normal_uuid
 from protocol.tasks import read_shown_task
+from server.auth import Auth, Token
 from server.metrics.probes import ProbeLabels, ProbeMetrics
 from server.series import SeriesBook
 from server.sessions import Sessions
-from server.store.interface import InternNames, JobName, Names, PutSetting, Store
+from server.store.interface import GapRow, InternNames, JobName, Names, PutSetting, RecordGaps, Store
 from server.writer import Writer
 
 log = structlog.get_logger()
@@ -25,6 +27,7 @@ log = structlog.get_logger()
 MOST_NAME_LENGTH = 128
 _SETTING = "declared_jobs"
 _SHOWN = 40
+_READ = Permission("crontab", "read")
 
 
 class Job(Struct, frozen=True):
@@ -68,13 +71,18 @@ class Jobs:
         self._jobs = await self._numbered(jobs)
         self._text = text
 
-    async def declare(self, jobs: Sequence[tuple[DeclaredJob, AgentCron]]) -> None:
+    async def declare(self, jobs: Sequence[tuple[DeclaredJob, AgentCron]], before_ms: int) -> dict[str, int]:
         """
         Let these jobs take the place of all declared before; the last of several schedulers wins.
+
+        The answer says when those that were declared and enabled before had their last tick before ``before_ms``.
 
         Raises:
             StoreFailed: nothing changed.
         """
+        ran = {job.declared.name for job in self._jobs if job.declared.enabled}
+        go_on = [declared.name for declared, _ in jobs if declared.enabled and declared.name in ran]
+        last_ticks = await self._store.last_ticks(go_on, before_ms) if before_ms else {}
         text = msgspec.json.encode([declared for declared, _ in jobs])
         if text != self._text:
             before = self._labels()
@@ -84,6 +92,35 @@ class Jobs:
             gone = before - self._labels()
             self._probes.drop(gone)
             self._series.forget(gone)
+        return last_ticks
+
+    async def record_gaps(self, gaps: Sequence[Gap]) -> None:
+        """
+        Keep ticks that no scheduler fired.
+
+        Raises:
+            StoreFailed: they are not kept.
+        """
+        await self._writer.write(RecordGaps([GapRow(*msgspec.structs.astuple(gap)) for gap in gaps]))
+
+    def visible(self, auth: Auth, token: Token) -> list[Job]:
+        """
+        The jobs that the token may read: all, or those of its agents.
+
+        Raises:
+            PermissionDenied: it may read none at all.
+        """
+        if token.is_root:
+            return list(self._jobs)
+        auth.need_window(token)
+        scopes = {scope for limit in token.limits if _READ in limit.permissions for scope in limit.scopes}
+        if not scopes:
+            raise PermissionDenied("Permission Denied: Insufficient Crontab Read permission")
+        return [
+            job
+            for job in self._jobs
+            if GLOBAL in scopes or any(Scope("agent_uuid", uuid) in scopes for uuid in job.cron.agents)
+        ]
 
     def _labels(self) -> set[ProbeLabels]:
         """The labels of every probe that is declared."""

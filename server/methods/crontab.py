@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 
 from protocol.crontab import CRON_TYPE_SCHEMA, cron_type_form
-from protocol.errors import InvalidInput, PermissionDenied
+from protocol.errors import InvalidInput
 from protocol.methods.crontab import DeleteJob, EnableJob, GetJobs, WriteJob
-from protocol.permissions import GLOBAL, Permission, Scope
 from protocol.schemas import ANYTHING, COUNT, FLAG, TEXT, TIME_MS, array, nullable, record
-from server.auth import Auth, Token
+from server.auth import Auth
 from server.jobs import Job, Jobs
 from server.methods.interface import Exchange, Method, json_text
 from server.store.interface import Store
 
-_READ = Permission("crontab", "read")
 _REFUSED: Mapping[str, type[WriteJob | EnableJob | DeleteJob]] = {
     "crontab_create": WriteJob,
     "crontab_edit": WriteJob,
@@ -37,11 +35,7 @@ def methods(*, auth: Auth, jobs: Jobs, store: Store) -> list[Method]:
 
     async def get(params: GetJobs, _exchange: Exchange) -> bytes:
         token = await auth.verify(params.token)
-        auth.need_window(token)
-        scopes = _readable(token)
-        if not scopes:
-            raise PermissionDenied("Permission Denied: Insufficient Crontab Read permission")
-        shown = [job for job in jobs if GLOBAL in scopes or not scopes.isdisjoint(_scopes(job))]
+        shown = jobs.visible(auth, token)
         last_run_ms = await store.last_runs([job.declared.name for job in shown])
         return json_text([_form(job, last_run_ms.get(job.declared.name)) for job in shown])
 
@@ -67,16 +61,6 @@ def methods(*, auth: Auth, jobs: Jobs, store: Store) -> list[Method]:
             for name, params in _REFUSED.items()
         ),
     ]
-
-
-def _readable(token: Token) -> set[Scope]:
-    if token.is_root:
-        return {GLOBAL}
-    return {scope for limit in token.limits if _READ in limit.permissions for scope in limit.scopes}
-
-
-def _scopes(job: Job) -> set[Scope]:
-    return {Scope("agent_uuid", uuid) for uuid in job.cron.agents}
 
 
 def _form(job: Job, last_run_ms: int | None) -> dict[str, object]:

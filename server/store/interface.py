@@ -168,6 +168,24 @@ class PutSetting(Struct, frozen=True):
     value: str
 
 
+class GapRow(NamedTuple):
+    """
+    Ticks of the job ``name`` that no scheduler fired: the first was due at ``from_ms``, the last at ``to_ms``, both ms
+    since the epoch; ``ticks`` counts one for each task that would have been.
+    """
+
+    name: str
+    from_ms: int
+    to_ms: int
+    ticks: int
+
+
+class RecordGaps(Struct, frozen=True):
+    """Keep these gaps; one that begins where another of its job does is known already. Answers ``None``."""
+
+    rows: Sequence[GapRow]
+
+
 Change = (
     InsertTasks
     | FinishTasks
@@ -178,6 +196,7 @@ Change = (
     | DeleteToken
     | ReserveIds
     | PutSetting
+    | RecordGaps
 )
 
 
@@ -251,6 +270,14 @@ class Store(Protocol):
 
         Limits among the conditions are not looked at. One group more than ``MOST_GROUPS`` says that there are too many.
         """
+        ...
+
+    async def last_ticks(self, names: Sequence[str], before_ms: int) -> dict[str, int]:
+        """When the last tick of each of these jobs was due, before ``before_ms``; without those that have none."""
+        ...
+
+    async def gaps(self, names: Sequence[str], since_ms: int) -> list[GapRow]:
+        """The gaps of these jobs that end at ``since_ms`` or later, newest first, 10,000 at most."""
         ...
 
     async def last_runs(self, names: Sequence[str]) -> dict[str, int]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from server.config import RESPONSE_LIMIT_BYTES
 from server.store import queries, stats, tables, ticks
 from server.store.interface import (
     Change,
+    GapRow,
     StoredTask,
     Tick,
     TokenRow,
@@ -164,6 +165,29 @@ class SqliteStore:
                     if due_ms is not None:
                         found[name] = max(due_ms, found.get(name, due_ms))
             return found
+
+        return await self._read(run)
+
+    async def last_ticks(self, names: Sequence[str], before_ms: int) -> dict[str, int]:
+        """See ``Store``."""
+
+        def run(connection: Connection) -> dict[str, int]:
+            found: dict[str, int] = {}
+            for query in ticks.select_last_ticks(connection.scalar(ticks.select_newest(before_ms)) or 0, before_ms):
+                for name, due_ms in connection.execute(query):
+                    found[name] = max(due_ms, found.get(name, 0))
+            wanted = set(names)
+            return {name: due_ms for name, due_ms in found.items() if name in wanted}
+
+        return await self._read(run)
+
+    async def gaps(self, names: Sequence[str], since_ms: int) -> list[GapRow]:
+        """See ``Store``."""
+        wanted = set(names)
+
+        def run(connection: Connection) -> list[GapRow]:
+            rows = (GapRow._make(row) for row in connection.execute(ticks.select_gaps(since_ms)))
+            return list(islice((row for row in rows if row.name in wanted), ticks.MOST_GAPS))
 
         return await self._read(run)
 

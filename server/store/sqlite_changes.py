@@ -18,11 +18,13 @@ from server.store.interface import (
     DeleteToken,
     FinishRow,
     FinishTasks,
+    GapRow,
     InsertTasks,
     InternNames,
     Names,
     PutSetting,
     PutToken,
+    RecordGaps,
     ReplaceLate,
     ReserveIds,
     ResultRow,
@@ -31,7 +33,7 @@ from server.store.interface import (
     TokenRow,
 )
 from server.store.statements import Bulk
-from server.store.tables import setting, task, task_result, token
+from server.store.tables import gap, setting, task, task_result, token
 
 _NEXT_ID = "next_task_id"
 
@@ -83,6 +85,9 @@ def _apply(connection: Connection, change: Change) -> object:
             return _reserve(connection, count)
         case PutSetting(name, value):
             _put_setting(connection, name, value)
+            return None
+        case RecordGaps(rows):
+            _record_gaps(connection, rows)
             return None
         case _:
             assert_never(change)
@@ -176,6 +181,13 @@ def _reserve(connection: Connection, count: int) -> int:
     first = int(connection.scalar(select(setting.c.value).where(setting.c.name == _NEXT_ID)) or 1)
     _put_setting(connection, _NEXT_ID, str(first + count))
     return first
+
+
+def _record_gaps(connection: Connection, rows: Sequence[GapRow]) -> None:
+    for row in rows:
+        known = select(gap.c.name).where(gap.c.name == row.name, gap.c.from_ms == row.from_ms)
+        if connection.scalar(known) is None:
+            connection.execute(insert(gap).values(row._asdict()))
 
 
 def _put_setting(connection: Connection, name: str, value: str) -> None:

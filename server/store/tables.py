@@ -103,6 +103,16 @@ task_result = Table(
     Column("detail", Text),
 )
 
+# Ticks that no scheduler fired: of a job, from the first of them to the last.
+gap = Table(
+    "gap",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("from_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("ticks", Integer, nullable=False),
+)
+
 token = Table(
     "token",
     metadata,

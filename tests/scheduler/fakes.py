@@ -1,14 +1,14 @@
 """Task servers for tests: one in memory that can be switched off, one behind a real port."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from protocol.crontab import DeclaredJob
+from protocol.crontab import DeclaredJob, Gap
 from protocol.methods.task import Created, NewTask
 from scheduler.taskserver import TaskServerAway
 
@@ -20,6 +20,8 @@ class MemoryTaskServer:
         self.calls: list[list[NewTask]] = []
         self.declared: list[list[DeclaredJob]] = []
         self.declarations = 0
+        self.last_ticks: dict[str, int] = {}
+        self.gaps: list[Gap] = []
         self.failure: Exception | None = None
         self.refused: dict[str, str] = {}
         self.answering = asyncio.Event()
@@ -41,12 +43,19 @@ class MemoryTaskServer:
         await self._notify()
         return [self._answer(id_, task) for id_, task in enumerate(batch)]
 
-    async def declare(self, jobs: Sequence[DeclaredJob]) -> None:
+    async def declare(self, jobs: Sequence[DeclaredJob], before_ms: int) -> Mapping[str, int]:
         self.declarations += 1
         await self._notify()
         if self.failure is not None:
             raise self.failure
         self.declared.append(list(jobs))
+        await self._notify()
+        return self.last_ticks if before_ms else {}
+
+    async def record_gaps(self, gaps: Sequence[Gap]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.gaps += gaps
         await self._notify()
 
     async def until(self, happened: Callable[[], bool]) -> None:
