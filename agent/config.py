@@ -175,6 +175,8 @@ def _server(where: str, place: str, table: Mapping[str, Any]) -> ServerConfig:
         scheme = ""
     if scheme not in ("ws:", "wss:"):
         raise ConfigError(f"{where}: {place}.ws_url: found '{server.ws_url}'; want a URL with ws:// or wss://")
+    if ":" not in server.token and "|" not in server.token:
+        raise ConfigError(f"{where}: {place}.token: found no token; want key:secret or username|password")
     return replace(server, server_uuid=_uuid(f"{where}: {place}.server_uuid", server.server_uuid))
 
 

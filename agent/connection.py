@@ -13,7 +13,7 @@ from typing import Never
 
 import msgspec
 import structlog
-from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType
+from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSCloseCode, WSMsgType
 
 from agent.backoff import backoff_s, jittered_s
 from agent.config import ServerConfig
@@ -33,7 +33,8 @@ UUID_ID = 1
 # Uploads have their task's id as theirs, and no task has the largest there is.
 REGISTER_ID = U64_MAX
 
-ANSWER_LIMIT_S = 5.0
+ANSWER_LIMIT_S = 35.0
+"""A cronprobe server holds a rejection back for up to 30 s, and the reason is what an operator needs."""
 SEND_LIMIT_S = 20.0
 GOODBYE_LIMIT_S = 0.25
 DEAD_PEER_MS = 20_000
@@ -172,7 +173,8 @@ class Connection:
         async for message in web_socket:
             if message.type is WSMsgType.TEXT:
                 self._take(message.data)
-        raise ConnectionEnded(f"closed by the server, code {web_socket.close_code}")
+        advice = "; is the token still valid?" if web_socket.close_code == WSCloseCode.POLICY_VIOLATION else ""
+        raise ConnectionEnded(f"closed by the server, code {web_socket.close_code}{advice}")
 
     def _take(self, text: bytes) -> None:
         try:

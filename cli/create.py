@@ -9,7 +9,16 @@ import typer
 from agent.permissions import SWITCHES
 from cli.agents import agent_uuid
 from cli.client import Client
-from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
+from cli.options import (
+    DEFAULT_SERVER,
+    DEFAULT_STATE_DIR,
+    ServerUrl,
+    StateDir,
+    TokenFile,
+    TokenText,
+    check_type,
+    find_token,
+)
 from cli.screen import console, printable
 from protocol.errors import ConfigError, Unreadable
 from protocol.outcomes import Reason
@@ -96,8 +105,9 @@ def _task(name: str, arguments: list[str], request: dict[str, object]) -> object
             task = {name: target}
         case _:
             task = {name: arguments}
-    if name not in TASK_TYPES:
-        raise ConfigError(f"TYPE: unknown task type {name!r}; want one of {', '.join(TASK_TYPES)}")
+    task_type = TASK_TYPES[check_type(name, "TYPE")]
+    if not arguments and task_type.read_task is not None:
+        raise ConfigError(f"ARGUMENT: {name}: found none; want its target, or for execute the program")
     try:
         read_task(msgspec.json.encode(task))
     except Unreadable as e:
@@ -113,7 +123,8 @@ def _why(client: Client, response: dict[str, Any], task_type: str) -> str:
     message = response["error_message"] or "no message"
     if row["reason"] == Reason.REFUSED.word:
         switch = (row["detail"] or {}).get("switch") or SWITCHES[task_type]
-        message = f"set {switch} in the agent's file, or start cronprobe up with --allow {task_type} ({message})"
+        local = "" if task_type.endswith("_config") else f", or start cronprobe up with --allow {task_type}"
+        message = f"set {switch} in the agent's file{local} ({message})"
     return f"{row['reason']}: {message}"
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from protocol.errors import ConfigError
+from protocol.tasks import TASK_TYPES
 
 Files = Annotated[
     list[Path], typer.Argument(help="Job files, or directories of them.", show_default=False, metavar="FILE…")
@@ -84,3 +85,15 @@ def find_token(file: Path | None, text: str | None, state_dir: Path) -> str:
         raise ConfigError(f"{path}: {e.strerror}; give --token-file, or --state-dir where the server keeps it") from e
     except UnicodeDecodeError as e:
         raise ConfigError(f"{path}: found no token; want a file with key:secret") from e
+
+
+def check_type(name: str, flag: str) -> str:
+    """
+    A task type's name.
+
+    Raises:
+        ConfigError: there is no such type.
+    """
+    if name not in TASK_TYPES:
+        raise ConfigError(f"{flag}: unknown task type {name!r}; want one of {', '.join(TASK_TYPES)}")
+    return name

@@ -7,7 +7,16 @@ import typer
 
 from cli.agents import agent_uuid
 from cli.client import Client
-from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
+from cli.options import (
+    DEFAULT_SERVER,
+    DEFAULT_STATE_DIR,
+    ServerUrl,
+    StateDir,
+    TokenFile,
+    TokenText,
+    check_type,
+    find_token,
+)
 from cli.screen import Output, console, show
 from cli.times import show_ms, since_ms
 
@@ -42,7 +51,7 @@ def query(
     if cron_source is not None:
         conditions.append({"cron_source": cron_source})
     if task_type is not None:
-        conditions.append({"type": task_type})
+        conditions.append({"type": check_type(task_type, "--type")})
     if agent is not None:
         conditions.append({"uuid": agent_uuid(client, agent)})
     if since is not None:

@@ -7,15 +7,15 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 import aiohttp
 import msgspec
 import typer
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMsgType
 from yarl import URL
 
 from agent.permissions import SWITCHES
@@ -26,6 +26,12 @@ from protocol.errors import Error
 
 _ATTACH_LIMIT_S = 15.0
 _ATTACH_PAUSE_S = 0.1
+_REFUSAL_LIMIT_S = 1.0
+_CUT_OFF: Mapping[int, str] = {
+    WSCloseCode.POLICY_VIOLATION: "cut off by the server: the token, or that of the agent, is no longer permitted",
+    WSCloseCode.ABNORMAL_CLOSURE: "the connection to the server was lost",
+    WSCloseCode.GOING_AWAY: "the server stops",
+}
 _NOT_THERE = "Terminal session not found"
 _END_OF_FILE = b"\x04"
 
@@ -64,20 +70,27 @@ async def _work(client: Client, url: URL, uuid: str, task_id: int) -> None:
         except (aiohttp.ClientError, OSError) as e:
             raise ServerUnreachable(f"{url.origin()}: {e}; is a cronprobe server running there? See --server") from e
         with _raw():
-            await _relay(web_socket, first)
+            code = await _relay(web_socket, first)
+        if code in _CUT_OFF:
+            raise ShellEnded(f"shell: {_CUT_OFF[code]}")
 
 
 async def _attach(
     session: aiohttp.ClientSession, url: URL, client: Client, uuid: str, task_id: int
-) -> tuple[aiohttp.ClientWebSocketResponse[bool], aiohttp.WSMessage]:
-    """The terminal and the first it says: the agent needs a moment to dial, and may refuse to."""
+) -> tuple[aiohttp.ClientWebSocketResponse[bool], asyncio.Task[aiohttp.WSMessage]]:
+    """
+    The terminal and the wait for the first it says: the agent needs a moment to dial, and may refuse to.
+
+    A refusal comes at once; where none does, the shell is there and has nothing to say yet.
+    """
     loop = asyncio.get_running_loop()
     ends_s = loop.time() + _ATTACH_LIMIT_S
     while True:
         web_socket = await session.ws_connect(url, max_msg_size=0, heartbeat=30)
         await web_socket.send_str(_size())
-        first = await web_socket.receive()
-        refusal = _refusal(first)
+        first = asyncio.create_task(web_socket.receive(), name="first output")
+        await asyncio.wait([first], timeout=_REFUSAL_LIMIT_S)
+        refusal = _refusal(first.result()) if first.done() else None
         if refusal is None:
             return web_socket, first
         await web_socket.close()
@@ -132,16 +145,20 @@ def _raw() -> Iterator[None]:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
-async def _relay(web_socket: aiohttp.ClientWebSocketResponse[bool], first: aiohttp.WSMessage) -> None:
+async def _relay(web_socket: aiohttp.ClientWebSocketResponse[bool], first: asyncio.Task[aiohttp.WSMessage]) -> int:
+    """Both ways until the server closes; gives the code that it closed with."""
     loop = asyncio.get_running_loop()
     sizes: list[asyncio.Task[None]] = []
     typing = asyncio.create_task(_type(web_socket), name="typing")
     loop.add_signal_handler(signal.SIGWINCH, lambda: sizes.append(loop.create_task(web_socket.send_str(_size()))))
     try:
-        os.write(1, first.data)
-        async for message in web_socket:
+        message: Any = await first
+        while message.type in (WSMsgType.BINARY, WSMsgType.TEXT):
             if message.type is WSMsgType.BINARY:
                 await asyncio.to_thread(os.write, 1, message.data)
+            message = await web_socket.receive()
+        # Not the socket's own close_code: aiohttp makes that 1006 when the server is gone before it has our answer.
+        return int(message.data) if message.type is WSMsgType.CLOSE else WSCloseCode.ABNORMAL_CLOSURE
     finally:
         loop.remove_signal_handler(signal.SIGWINCH)
         typing.cancel()

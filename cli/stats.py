@@ -9,7 +9,16 @@ import typer
 
 from cli.agents import agent_uuid
 from cli.client import Client
-from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
+from cli.options import (
+    DEFAULT_SERVER,
+    DEFAULT_STATE_DIR,
+    ServerUrl,
+    StateDir,
+    TokenFile,
+    TokenText,
+    check_type,
+    find_token,
+)
 from cli.screen import Output, console, show
 from cli.times import show_ms, since_ms, span_ms
 
@@ -50,7 +59,7 @@ def stats(
     client = Client(server, find_token(token_file, token, state_dir))
     conditions: list[object] = [{"timestamp_from": since_ms(since)}]
     conditions += [{"cron_source": cron_source}] if cron_source is not None else []
-    conditions += [{"type": task_type}] if task_type is not None else []
+    conditions += [{"type": check_type(task_type, "--type")}] if task_type is not None else []
     conditions += [{"uuid": agent_uuid(client, agent)}] if agent is not None else []
     keys = list(dict.fromkeys(by or [By.CRON_SOURCE]))
     bucket_ms = None if bucket is None else span_ms(bucket, "--bucket")

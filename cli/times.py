@@ -17,7 +17,7 @@ def span_ms(text: str, flag: str) -> int:
         ConfigError: it is none.
     """
     span = re.fullmatch(r"(\d+)([smhdw])", text)
-    if span is None:
+    if span is None or not int(span[1]):
         raise ConfigError(f"{flag}: {text!r} is no length of time; want 30s, 15m, 2h, 7d or 1w")
     return int(span[1]) * _UNITS_S[span[2]] * 1000
 

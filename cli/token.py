@@ -108,7 +108,9 @@ def list_tokens(
 @token.command()
 def edit(
     key: Key,
-    kind: Annotated[Kind, typer.Argument(help="agent, scheduler or reader.")] = Kind.READER,
+    kind: Annotated[
+        Kind | None, typer.Argument(help="agent, scheduler or reader; needed unless --limits is given.")
+    ] = None,
     agent: Annotated[str | None, typer.Option(help="Only for the agent with this UUID.", metavar="UUID")] = None,
     limits: Annotated[
         str | None, typer.Option(help="The limits themselves, as the protocol's JSON array.", metavar="JSON")
@@ -123,8 +125,11 @@ def edit(
 
     Example: `cronprobe token edit 3kYwQx0bTq7LmVzN agent --agent e8583352-39e8-5a5b-b66c-e450689088fd`
     """
+    if kind is None and limits is None:
+        raise ConfigError("KIND: found none; want agent, scheduler or reader, or --limits")
     client = Client(server, find_token(token_file, token, state_dir))
-    client.call("token_edit", {"target_token": _name(key), "limit": _given_limits(kind, agent, limits)})
+    given = _given_limits(kind or Kind.READER, agent, limits)
+    client.call("token_edit", {"target_token": _name(key), "limit": given})
     console.out(f"edited {_name(key)}", highlight=False)
 
 

@@ -21,7 +21,17 @@ from agent.app import open_agent
 from agent.config import Config as AgentConfig
 from agent.config import ServerConfig
 from cli.lifetime import live
-from cli.options import DEFAULT_LISTEN, DEFAULT_STATE_DIR, Files, Listen, RootToken, StateDir, StoreUrl, join_listen
+from cli.options import (
+    DEFAULT_LISTEN,
+    DEFAULT_STATE_DIR,
+    Files,
+    Listen,
+    RootToken,
+    StateDir,
+    StoreUrl,
+    check_type,
+    join_listen,
+)
 from cli.reloads import open_reloads
 from cli.screen import console, printable
 from cli.server import announce_server, server_config
@@ -30,7 +40,6 @@ from protocol.crontab import DeclaredJob, Gap
 from protocol.errors import ConfigError, RpcError, StoreFailed
 from protocol.methods.task import Created, NewTask
 from protocol.methods.token import read_token_creation
-from protocol.tasks import TASK_TYPES
 from scheduler.app import open_scheduler
 from scheduler.jobfile import load
 from scheduler.jobs import JobFile
@@ -42,6 +51,7 @@ from server.results import Finished
 from server.tasks import Tasks
 
 _LOCAL_TYPES = ("ping", "tcp_ping", "http_ping", "http_request", "dns", "ip", "version")
+_NEED_A_FILE = frozenset({"read_config", "edit_config"})
 _LINES_A_SECOND = 50
 _LINES_WAITING = 500
 _USUAL_NAME = "local"
@@ -74,9 +84,11 @@ def up(
     if agent not in jobs.agents and agent != _USUAL_NAME and not no_agent:
         known = ", ".join(jobs.agents) or "none"
         raise ConfigError(f"--agent: the job files name no agent {agent!r}; they name: {known}")
-    unknown = set(allow or ()) - TASK_TYPES.keys()
-    if unknown:
-        raise ConfigError(f"--allow: unknown task type {min(unknown)!r}; want one of {', '.join(TASK_TYPES)}")
+    for name in allow or ():
+        if check_type(name, "--allow") in _NEED_A_FILE:
+            raise ConfigError(
+                f"--allow: {name} is about an agent's file; the local agent has none: start cronprobe agent"
+            )
     config = server_config(listen, store, state_dir, root_token)
     local = None if no_agent else Local(agent, (*_LOCAL_TYPES, *(allow or ())))
     live(lambda stop: run(files, jobs, config, local, stop, quiet=quiet))

@@ -36,6 +36,7 @@ ROOT_ID = 1
 ROOT_NAME = "root"
 _UNKNOWN = "Invalid credentials"
 _MOST_NAME_LENGTH = 128
+_LEAST_PASSWORD_BYTES = 6
 
 
 class Token(Struct, frozen=True):
@@ -311,6 +312,8 @@ def _refuse_credential(username: str, password: str) -> None:
         )
     if "|" in username or ":" in username:
         raise InvalidInput("username must have neither ':' nor '|'")
+    if len(password.encode()) < _LEAST_PASSWORD_BYTES:
+        raise InvalidInput(f"password must be at least {_LEAST_PASSWORD_BYTES} characters long")
     if ":" in password:
         raise InvalidInput("password must not have ':', which would make the credential a key and its secret")
 

@@ -48,6 +48,11 @@ class Process:
                 await self._news.wait()
         return found
 
+    def type(self, text: str) -> None:
+        """What a person types, for a process that is typed at."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text.encode())
+
     async def exit(self) -> int:
         """Wait until it ends; its exit code."""
         async with asyncio.timeout(START_S):
@@ -70,7 +75,9 @@ class Process:
 
 
 @asynccontextmanager
-async def run(*arguments: str | Path, directory: Path, **environment: str) -> AsyncIterator[Process]:
+async def run(
+    *arguments: str | Path, directory: Path, is_typed_at: bool = False, **environment: str
+) -> AsyncIterator[Process]:
     """``cronprobe`` with these arguments, in the directory; killed on leaving if it still runs."""
     inherited = {
         name: value
@@ -85,7 +92,7 @@ async def run(*arguments: str | Path, directory: Path, **environment: str) -> As
             *map(str, arguments),
             cwd=directory,
             env={**inherited, "PYTHONPATH": str(ROOT_DIRECTORY), "NO_COLOR": "1", **environment},
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if is_typed_at else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -78,7 +78,7 @@ class JobMethods:
         declared = {job.declared.name: (job.declared, job.cron) for job in self._jobs}
         for gap in params.gaps:
             if gap.cron_source not in declared:
-                raise InvalidInput(f"no job {gap.cron_source[:40]!r} is declared")
+                raise PermissionDenied(f"Permission Denied: no job {gap.cron_source[:40]!r} is declared")
             if not 0 <= gap.from_ms <= gap.to_ms < 2**63 or not 0 < gap.ticks < 2**31:
                 raise InvalidInput(f"the gap of job {gap.cron_source} is no range of time with ticks in it")
         self._need_create(token, [declared[gap.cron_source] for gap in params.gaps])

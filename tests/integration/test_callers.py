@@ -87,6 +87,19 @@ async def test_a_shell_runs_on_the_agent_until_it_ends(tmp_path: Path) -> None:
         assert code == 0
 
 
+async def test_a_shell_whose_token_changes_is_cut_off_and_says_so(tmp_path: Path) -> None:
+    async with (
+        up(tmp_path, "--allow", "web_shell") as url,
+        run("shell", "--server", url, directory=tmp_path, is_typed_at=True, CRONPROBE_TOKEN=ROOT) as process,
+    ):
+        process.type("echo $((6 * 7))\n")
+        await process.says("42")
+        key = ROOT.partition(":")[0]
+        await say("token", "roll", key, "--server", url, directory=tmp_path, CRONPROBE_TOKEN=ROOT)
+        assert await process.exit() == 1
+        assert "cut off by the server: the token, or that of the agent" in process.output
+
+
 async def test_a_shell_that_is_not_allowed_is_refused_with_the_name_of_the_switch(tmp_path: Path) -> None:
     async with up(tmp_path) as url:
         code, said = await shell(tmp_path, url, "exit\n")

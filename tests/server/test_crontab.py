@@ -37,7 +37,7 @@ async def caller(rig: Rig, *permissions: object, scope: object = "global", **win
 
 async def test_declared_jobs_are_shown_in_the_form_of_a_crontab(rig: Rig) -> None:
     ip = job("b", OTHER, schedule="@every 30s", enabled=False, task="ip")
-    assert await rig.root.call("job_declare", [job(), ip]) == {"jobs": 2}
+    assert await rig.root.call("job_declare", [job(), ip]) == {"jobs": 2, "last_ticks": {}}
     shown = await rig.root.call("crontab_get")
     assert [list(one) for one in shown] == [
         ["id", "name", "enable", "cron_expression", "cron_type", "last_run_time"]
@@ -80,7 +80,7 @@ async def test_the_last_run_is_that_of_the_newest_tick_that_ended(rig: Rig) -> N
 
 async def test_declaring_needs_what_creating_needs(rig: Rig) -> None:
     ping = await caller(rig, {"task": {"create": "ping"}}, scope={"agent_uuid": AGENT})
-    assert await ping.call("job_declare", [job()]) == {"jobs": 1}
+    assert await ping.call("job_declare", [job()]) == {"jobs": 1, "last_ticks": {}}
     for refused in (job("x", OTHER), job("x", task="ip")):
         error = await ping.refusal("job_declare", [job(), refused])
         assert (error["code"], error["message"].endswith("of job x")) == (102, True)

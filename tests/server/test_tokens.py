@@ -65,7 +65,8 @@ async def test_passwords_and_secrets_outlive_a_restart(open_rig: OpenRig) -> Non
         ({"username": "root", "password": "secret"}, 103, "Database error: UNIQUE constraint failed"),
         ({"username": "a|b", "password": "secret"}, 108, "Invalid input: username must have neither ':' nor '|'"),
         ({"username": "", "password": "secret"}, 108, "Invalid input: username must have 1 to 128 printable"),
-        ({"username": "ops", "password": "a:b"}, 108, "Invalid input: password must not have ':'"),
+        ({"username": "ops", "password": "short"}, 108, "Invalid input: password must be at least 6 characters long"),
+        ({"username": "ops", "password": "a:longer"}, 108, "Invalid input: password must not have ':'"),
     ],
 )
 async def test_a_username_that_could_not_be_used_is_refused(
