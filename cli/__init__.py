@@ -15,7 +15,11 @@ from typer.core import TyperGroup
 from cli import logs
 from protocol.errors import ConfigError, Error
 
-VERBS = ("up", "server", "scheduler", "agent", "check", "query", "stats", "create", "shell", "token")
+VERBS = (
+    *("up", "server", "scheduler", "agent"),
+    *("check", "render", "next", "plan", "run", "schema"),
+    *("query", "stats", "create", "shell", "token"),
+)
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 

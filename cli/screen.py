@@ -18,6 +18,20 @@ class Output(StrEnum):
     CSV = "csv"
 
 
+class FileOutput(StrEnum):
+    """The form of what is said of job files."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class YamlOutput(StrEnum):
+    """The form of a job file."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
 _WIDE = 1_000
 """Columns where no terminal is: another program reads, and lines must not be folded for it."""
 

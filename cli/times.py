@@ -31,11 +31,22 @@ def since_ms(text: str) -> int:
     """
     if re.fullmatch(r"(\d+)([smhdw])", text):
         return time.time_ns() // 1_000_000 - span_ms(text, "--since")
+    return int(moment(text, "--since").timestamp() * 1000)
+
+
+def moment(text: str, flag: str) -> datetime:
+    """
+    An RFC 3339 time; one without an offset is UTC.
+
+    Raises:
+        ConfigError: it is none.
+    """
     try:
-        moment = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError as e:
-        raise ConfigError(f"--since: {text!r} is no time; want 15m, 2h, 7d or 2026-01-31T12:00:00Z") from e
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        wanted = "15m, 2h, 7d or 2026-01-31T12:00:00Z" if flag == "--since" else "2026-01-31T12:00:00Z"
+        raise ConfigError(f"{flag}: {text!r} is no time; want {wanted}") from e
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def show_ms(milliseconds: int | None, timespec: str = "milliseconds") -> str | None:

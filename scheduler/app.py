@@ -3,22 +3,19 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from scheduler.beats import due_of
 from scheduler.declaration import Declaration, open_declaration
-from scheduler.due import Schedule, trigger
 from scheduler.jobs import JobFile
 from scheduler.metrics import Metrics
 from scheduler.misfires import Misfires
 from scheduler.runner import Runner, open_runner
 from scheduler.schedule import Timetable, open_timetable
 from scheduler.taskserver import TaskServer
-
-_ENOUGH_TICKS = 120
 
 _log = structlog.get_logger()
 
@@ -90,22 +87,3 @@ async def open_scheduler(
         _log.info("scheduler started", jobs=len(jobs.jobs), schedules=len(timetable))
         yield Scheduler(timetable=timetable, runner=runner, declaration=declaration, metrics=metrics, now_ms=now_ms)
     _log.info("scheduler stopped")
-
-
-def tasks_per_minute(jobs: JobFile, at: datetime) -> float:
-    """How many tasks the jobs create in a minute, averaged over the hour after ``at`` (which has a time zone)."""
-    tasks = due_of(jobs.jobs).tasks
-    return sum(len(listed) * _ticks_per_minute(schedule, at) for schedule, listed in tasks.items())
-
-
-def _ticks_per_minute(schedule: Schedule, at: datetime) -> float:
-    """A schedule that is due often shows its rate before the hour is over."""
-    due = trigger(schedule)
-    end = at + timedelta(hours=1)
-    times: list[datetime] = []
-    while len(times) <= _ENOUGH_TICKS:
-        following = due.after(times[-1] if times else at)
-        if following is None or following > end:
-            return len(times) / 60
-        times.append(following)
-    return _ENOUGH_TICKS / ((times[-1] - times[0]).total_seconds() / 60)

@@ -32,6 +32,7 @@ from server.methods.task import TaskMethods
 from server.methods.task_rows import RowMethods
 from server.methods.token import TokenMethods
 from server.metrics.agents import AgentMetrics
+from server.metrics.jobs import JobMetrics
 from server.metrics.own import OwnMetrics
 from server.metrics.probes import ProbeMetrics
 from server.rejections import Rejections
@@ -112,6 +113,7 @@ async def _serve(
     series = SeriesBook(writer=writer, sessions=sessions, probes=probes)
     jobs = Jobs(writer=writer, store=store, sessions=sessions, series=series, probes=probes)
     await jobs.load()
+    JobMetrics(states=jobs.states, registry=registry)
     results = Results(
         running=running,
         series=series,

@@ -130,7 +130,7 @@ def _body(pattern: re.Pattern[str]) -> _Check:
             return _no_detail("body_regex")
         if pattern.search(finding.body[:SEARCHED_CHARACTERS]):
             return None
-        return _not(Reason.BODY, "body_regex", finding.body, pattern.pattern)
+        return _not(Reason.BODY, "body_regex", repr(finding.body[:_SHOWN]), pattern.pattern)
 
     return check
 
@@ -144,7 +144,7 @@ def _json(expression: str, wanted: Any) -> _Check:
         try:
             found = compiled.search(msgspec.json.decode(finding.body))
         except (msgspec.DecodeError, RecursionError):
-            return _not(Reason.JSON, "json", finding.body, "a JSON document")
+            return _not(Reason.JSON, "json", repr(finding.body[:_SHOWN]), "a JSON document")
         except JMESPathError as e:
             return _not(Reason.JSON, f"json {expression}", str(e), _shown(wanted))
         if found == wanted and isinstance(found, bool) == isinstance(wanted, bool):

@@ -16,6 +16,7 @@ from protocol.permissions import GLOBAL, Permission, Scope
 from protocol.reading import MALFORMED, normal_uuid
 from protocol.tasks import read_shown_task
 from server.auth import Auth, Token
+from server.metrics.jobs import JobState
 from server.metrics.probes import ProbeLabels, ProbeMetrics
 from server.series import SeriesBook
 from server.sessions import Sessions
@@ -54,6 +55,13 @@ class Jobs:
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self._jobs)
+
+    def states(self) -> Iterator[JobState]:
+        """What metrics say of the jobs that run."""
+        for job in self._jobs:
+            declared = job.declared
+            if declared.enabled:
+                yield JobState(declared.name, declared.schedule, declared.timezone, declared.labels)
 
     async def load(self) -> None:
         """

@@ -6,10 +6,11 @@ from functools import partial
 
 from scheduler.jobfile import values
 from scheduler.jobfile.mistakes import Mistakes
-from scheduler.jobfile.tree import Mapping, Node
+from scheduler.jobfile.tree import Mapping, Node, Scalar
 from scheduler.windows import DAY_MIN, Span, Weekly, Window
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}")
 _KEYS = ("days", "from", "to")
 _TIME = re.compile(r"(?P<hour>[01][0-9]|2[0-3]):(?P<minute>[0-5][0-9])|24:00")
 
@@ -30,16 +31,22 @@ def any_window(node: Node, mistakes: Mistakes) -> tuple[Window, ...]:
 
 def _window(node: Node, mistakes: Mistakes) -> Window | None:
     entries = values.mapping(node)
-    start = entries.entries.get("from")
-    if start is not None and values.is_string(start) and not _TIME.fullmatch(values.string(start)):
+    bounds = [entries.entries[key] for key in ("from", "to") if key in entries.entries]
+    if any(_is_date(bound) for bound in bounds):
         return _span(entries, mistakes)
     return _weekly(node, mistakes)
 
 
+def _is_date(node: Node) -> bool:
+    """Whether this is meant as a moment rather than as a time of day."""
+    return isinstance(node, Scalar) and _DATE.match(node.text) is not None
+
+
 def _span(window: Mapping, mistakes: Mistakes) -> Span | None:
     window.only(("from", "to"), mistakes)
-    if "to" not in window.entries:
-        raise window.wrong("'to' is missing; add it")
+    for key in ("from", "to"):
+        if key not in window.entries:
+            raise window.wrong(f"'{key}' is missing; add it")
     start = mistakes.attempt(_moment, window.entries["from"])
     end = mistakes.attempt(_moment, window.entries["to"])
     if start is None or end is None:
@@ -50,8 +57,9 @@ def _span(window: Mapping, mistakes: Mistakes) -> Span | None:
 
 
 def _moment(node: Node) -> datetime:
+    """A moment; YAML 1.1 knows dates, so quotes are not asked for."""
     try:
-        moment = datetime.fromisoformat(values.string(node))
+        moment = datetime.fromisoformat(node.text if isinstance(node, Scalar) else "")
     except ValueError as e:
         form = '2026-11-24T08:00:00Z, or a time of day such as "08:00"'
         raise node.wrong(f"found {values.shown(node)}; want an RFC 3339 time such as {form}") from e

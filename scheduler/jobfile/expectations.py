@@ -16,14 +16,18 @@ from scheduler.jobfile.tree import Node, Scalar
 KEYS = tuple(APPLIES_TO)
 
 
-def expect(node: Node, type_name: str, mistakes: Mistakes) -> bytes | None:
-    """The expectations as the JSON that travels, references in it; ``None`` for an empty mapping."""
+def expect(node: Node, type_name: str | None, mistakes: Mistakes) -> bytes | None:
+    """
+    The expectations as the JSON that travels, references in it; ``None`` for an empty mapping.
+
+    ``type_name`` ``None``: for whatever type may take them.
+    """
     entries = values.mapping(node).entries
     read: dict[str, Any] = {}
     for key, entry in entries.items():
         if key not in APPLIES_TO:
             mistakes.add(entry.mistake(f"unknown key '{key}'; {advice(key, APPLIES_TO)}"))
-        elif type_name not in APPLIES_TO[key]:
+        elif type_name is not None and type_name not in APPLIES_TO[key]:
             text = f"says nothing about {type_name}; it is for {', '.join(APPLIES_TO[key])}"
             mistakes.add(entry.mistake(text))
         else:

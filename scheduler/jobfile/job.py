@@ -18,7 +18,7 @@ from scheduler.jobfile.tree import Node
 from scheduler.jobs import Cell, Job, JobAgent
 
 REQUIRED = ("schedule", "agents", "task")
-_NOT_SHARED = {"defaults": ("task",), "profiles": ("use",)}
+NOT_SHARED = {"defaults": ("task",), "profiles": ("use",)}
 _OF_A_CELL = ("task", "expect", "options", "target")
 
 
@@ -48,13 +48,15 @@ class Jobs:
         found = self._mistakes.attempt(values.mapping, node)
         if found is None:
             return {}
-        allowed = {key: row for key, row in KEYS.items() if key not in _NOT_SHARED[where]}
+        allowed = {key: row for key, row in KEYS.items() if key not in NOT_SHARED[where]}
         found.only(allowed, self._mistakes)
         entries = {key: entry for key, entry in found.entries.items() if key in allowed}
         for key, entry in entries.items():
             self._value(key, entry, is_shared=True)
         if "task" in entries and not has_keys(entries["task"]):
             self._mistakes.attempt(lambda n: task(n, self._mistakes), entries["task"])
+        if "expect" in entries and not has_keys(entries["expect"]):
+            self._mistakes.attempt(lambda n: expect(n, None, self._mistakes), entries["expect"])
         return entries
 
     def _value(self, key: str, node: Node, *, is_shared: bool = False) -> Any:

@@ -151,5 +151,12 @@ class ProbeMetrics:
                 await asyncio.sleep(0)
 
 
+def series_of_a_probe() -> int:
+    """How many series a probe has once it was ok; each reason why it is not adds one."""
+    stats = ProbeStats(ProbeLabels("", "", "", ""))
+    stats.record(None, 1, 1)
+    return sum(len(list(lines(stats))) for _, _, _, lines in _FAMILIES)
+
+
 def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
