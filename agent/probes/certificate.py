@@ -4,6 +4,7 @@ When a certificate ends, from its DER form (RFC 5280, 4.1): Python decodes one o
 Nothing else of it is read, and nothing is verified here.
 """
 
+import ssl
 from datetime import UTC, datetime
 
 _SEQUENCE = 0x30
@@ -11,6 +12,13 @@ _VERSION = 0xA0
 _UTC_TIME = 0x17
 _GENERALIZED_TIME = 0x18
 _FIELDS_BEFORE_VALIDITY = 3  # serial number, signature, issuer
+
+
+def expiry(tls: ssl.SSLObject | None) -> dict[str, int]:
+    """What the detail says of the peer's certificate: nothing without TLS, or when its end cannot be read."""
+    der = None if tls is None else tls.getpeercert(binary_form=True)
+    expires_at = None if der is None else expires_at_ms(der)
+    return {} if expires_at is None else {"cert_expires_at": expires_at}
 
 
 def expires_at_ms(der: bytes) -> int | None:

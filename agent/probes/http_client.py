@@ -27,7 +27,7 @@ from aiohttp import (
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
-from agent.probes.certificate import expires_at_ms
+from agent.probes.certificate import expiry
 from protocol.options import HttpOptions
 
 CONNECT_LIMIT_S = 5.0
@@ -55,11 +55,8 @@ class Connector(TCPConnector):
         transport = connection.transport
         if transport is not None:
             ip = transport.get_extra_info("peername")[0]
-            tls = transport.get_extra_info("ssl_object")
-            certificate = None if tls is None else tls.getpeercert(binary_form=True)
-            self.detail = {"address" if req.proxy is None else "proxy_address": ip}
-            if certificate is not None:
-                self.detail["cert_expires_at"] = expires_at_ms(certificate)
+            where = "address" if req.proxy is None else "proxy_address"
+            self.detail = {where: ip, **expiry(transport.get_extra_info("ssl_object"))}
         return connection
 
 

@@ -127,7 +127,7 @@ class _EchoSocket:
         self._sequences = itertools.count(secrets.randbelow(1 << 16))
         self._pending: dict[tuple[int, int], _Echo] = {}
         self._systems_mtu_discovery = self._socket.getsockopt(self._family.ip_level, self._family.mtu_option)
-        self._set = (_SYSTEMS_TTL, self._systems_mtu_discovery)
+        self._applied = (_SYSTEMS_TTL, self._systems_mtu_discovery)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._on_readable)
 
@@ -152,10 +152,10 @@ class _EchoSocket:
         """Set the socket up for what is sent next; the pings that share it come one after the other."""
         ttl = _SYSTEMS_TTL if options.ttl is None else options.ttl
         wanted = (ttl, _PMTUDISC_DO if options.dont_fragment else self._systems_mtu_discovery)
-        if wanted != self._set:
+        if wanted != self._applied:
             for option, value in zip((self._family.ttl_option, self._family.mtu_option), wanted, strict=True):
                 self._socket.setsockopt(self._family.ip_level, option, value)
-            self._set = wanted
+            self._applied = wanted
 
     def _free_key(self) -> tuple[int, int]:
         keys = ((self._identifier, sequence & 0xFFFF) for sequence in self._sequences)

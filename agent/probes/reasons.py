@@ -17,7 +17,7 @@ _UNREACHABLE = {
 }
 
 # Trouble of this machine says nothing about the target.
-_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM, errno.EACCES}
+_OURS = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM, errno.EACCES}
 
 _PROXY_AUTHENTICATION_REQUIRED = 407
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from agent.probes.certificate import expires_at_ms
+from agent.probes.certificate import expiry
 from agent.probes.interface import Ending, Failed, Found
 from agent.probes.reasons import os_reason, text_of
 from agent.probes.resolving import Address, first_address
@@ -77,18 +77,18 @@ async def _shake_hands(tcp: socket.socket, host: str, trust: Trust, detail: dict
     start_s = time.perf_counter()
     try:
         async with asyncio.timeout(HANDSHAKE_LIMIT_S):
-            _, writer = await asyncio.open_connection(sock=tcp.dup(), ssl=context, server_hostname=host)
+            _, writer = await asyncio.open_connection(sock=tcp.dup(), ssl=context, server_hostname=host.rstrip("."))
     except TimeoutError:
         return Failed(Reason.TIMEOUT, f"{_PREFIX}Tcp Ping Error: no TLS handshake within {HANDSHAKE_LIMIT_S}s", detail)
     except (OSError, ValueError) as e:
         # A peer that goes away in the middle of it has not agreed on TLS either.
         return Failed(Reason.TLS, f"{_PREFIX}Tcp Ping Error: TLS handshake failed: {text_of(e)}", detail)
     tls_ms = (time.perf_counter() - start_s) * 1000
-    expires_at = expires_at_ms(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
+    detail = {**detail, "tls_ms": tls_ms, **expiry(writer.get_extra_info("ssl_object"))}
     writer.transport.abort()
     with suppress(OSError):
         await writer.wait_closed()
-    return Found(detail["connect_ms"] + tls_ms, {**detail, "tls_ms": tls_ms, "cert_expires_at": expires_at})
+    return Found(detail["connect_ms"] + tls_ms, detail)
 
 
 def _unresolved(why: str) -> Failed:
