@@ -11,6 +11,7 @@ from typing import assert_never
 
 import structlog
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from agent.config import ServerConfig
 from agent.permissions import switch_of
@@ -171,7 +172,10 @@ class Worker:
             is_pool = work.event.timeout_ms is not None or run_s <= left_s
             pool_limit = f"Other error: Network task timed out after {run_s:g}s (pool limit)"
             timed_out = Failed(Reason.TIMEOUT, pool_limit if is_pool else _timed_out(task_s))
-            return started_at, await self._within(min(run_s, left_s), timed_out, probe, work)
+            limit_s = min(run_s, left_s)
+            return started_at, await self._within(
+                limit_s, timed_out, probe, replace(work, ends_s=loop.time() + limit_s)
+            )
         finally:
             self._seats.release()
 

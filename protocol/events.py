@@ -7,9 +7,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from protocol.errors import Unreadable
+from protocol.options import Options
 from protocol.reading import U64_MAX, Reader, Text, is_suspect, normal_uuid, plain, struct
 from protocol.schemas import COUNT, FLAG, TEXT, TIME_MS, UUID, nullable, record
-from protocol.tasks import RESULT_SCHEMA, TASK_TYPES, form, read_result, read_task
+from protocol.tasks import RESULT_SCHEMA, TASK_TYPES, form, read_options, read_result, read_task
 from protocol.tasks.interface import Result, Task
 
 _NULL = Raw(b"null")
@@ -19,8 +20,8 @@ class TaskEvent(Struct, frozen=True):
     """
     One task for one agent.
 
-    ``timeout_ms`` and ``deadline`` (ms since the epoch, the server's clock) come from a cronprobe server only, ``None``
-    otherwise.
+    ``timeout_ms``, ``deadline`` (ms since the epoch, the server's clock) and ``options`` come from a cronprobe server
+    only, ``None`` otherwise.
     """
 
     task_id: int
@@ -28,6 +29,7 @@ class TaskEvent(Struct, frozen=True):
     task: Task
     timeout_ms: int | None = None
     deadline: int | None = None
+    options: Options | None = None
 
 
 class _TaskEvent(Struct):
@@ -36,6 +38,7 @@ class _TaskEvent(Struct):
     task_event_type: Raw
     timeout_ms: int | None = None
     deadline: int | None = None
+    options: Raw = _NULL
 
 
 _read_event: Reader[_TaskEvent] = plain(_TaskEvent)
@@ -46,11 +49,12 @@ def read_event(text: Text) -> TaskEvent:
     A task as the agent receives it.
 
     Raises:
-        Unreadable: it is none, or its type is unknown here.
+        Unreadable: it is none, or its type or one of its options is unknown here.
     """
     event = _read_event(text)
     task = read_task(event.task_event_type)
-    return TaskEvent(event.task_id, event.task_token, task, event.timeout_ms, event.deadline)
+    options = read_options(task.name, event.options)
+    return TaskEvent(event.task_id, event.task_token, task, event.timeout_ms, event.deadline, options)
 
 
 class TaskResponse(Struct, frozen=True):

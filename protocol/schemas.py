@@ -38,6 +38,11 @@ def one_of(*schemas: Schema) -> Schema:
     return {"oneOf": list(schemas)}
 
 
+def any_of(*schemas: Schema) -> Schema:
+    """One of these or several."""
+    return {"anyOf": list(schemas)}
+
+
 def array(items: Schema) -> Schema:
     """A list of these."""
     return {"type": "array", "items": items}
@@ -45,7 +50,7 @@ def array(items: Schema) -> Schema:
 
 def nullable(schema: Schema) -> Schema:
     """This, or null."""
-    return {"anyOf": [schema, {"type": "null"}]}
+    return any_of(schema, {"type": "null"})
 
 
 def resolve(schema: Schema) -> tuple[Schema, dict[str, Schema]]:

@@ -52,7 +52,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
     if cell.expect is not None:
         found["expect"] = _expect(msgspec.json.decode(cell.expect))
     if cell.options is not None:
-        found["options"] = msgspec.json.decode(cell.options)
+        found["options"] = _options(msgspec.json.decode(cell.options))
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -63,6 +63,16 @@ def _expect(expect: Mapping[str, Any]) -> dict[str, Any]:
         found["latency"] = {key.removesuffix("_ms"): duration_text(ms) for key, ms in found["latency"].items()}
     if "cert_valid_for_ms" in found:
         found["cert_valid_for"] = duration_text(found.pop("cert_valid_for_ms"))
+    return found
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """As people write them: with units, and ``auto`` for what is left open."""
+    found = dict(options)
+    if "interval_ms" in found:
+        found["interval"] = duration_text(found.pop("interval_ms"))
+    if found.get("family", 0) is None:
+        found["family"] = "auto"
     return found
 
 

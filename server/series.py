@@ -12,7 +12,7 @@ from protocol.errors import InvalidInput, InvalidParams, RpcError, Unreadable
 from protocol.methods.task import NewTask
 from protocol.reading import normal_uuid
 from protocol.secrets import cover, resolve
-from protocol.tasks import TASK_TYPES, read_shown_task, read_task, wire_text
+from protocol.tasks import TASK_TYPES, read_options, read_shown_task, read_task, wire_text
 from protocol.tasks.interface import Task
 from server.expectations import Expectations, prepared, prepared_again
 from server.metrics.probes import ProbeLabels, ProbeMetrics
@@ -166,6 +166,9 @@ def _draft(new: NewTask) -> _Draft:
         if new.secrets:
             _check_secrets(new.secrets, read_shown_task(shown), task)
         expect = None if new.expect is None else bytes(new.expect)
+        options = None if new.options is None else resolve(bytes(new.options), new.secrets)
+        if options is not None:
+            read_options(task.name, options)
         expectations = None if expect is None else prepared(resolve(expect, new.secrets))
         agent_uuid = normal_uuid(new.target_uuid)
     except (Unreadable, re.error, JMESPathError) as e:
@@ -183,7 +186,7 @@ def _draft(new: NewTask) -> _Draft:
         spec=_spec(new, task),
         timeout_ms=new.timeout_ms,
         expectations=expectations,
-        options=None if new.options is None else resolve(bytes(new.options), new.secrets),
+        options=options,
         secrets=new.secrets,
     )
 

@@ -6,10 +6,15 @@ A new program: its line in ``INSTALL``.
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
-INSTALL = {"prometheus": "apt-get install prometheus"}
+INSTALL = {
+    "prometheus": "apt-get install prometheus",
+    "ip": "apt-get install iproute2",
+    "unshare": "apt-get install util-linux",
+}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -19,7 +24,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def need(program: str) -> None:
     if shutil.which(program) is None:
-        absent = f"{program} is not installed; run: {INSTALL[program]}"
-        if "CI" in os.environ:
-            pytest.fail(absent, pytrace=False)
-        pytest.skip(absent)  # at home only: whoever lacks the program can still run the rest
+        absent(f"{program} is not installed; run: {INSTALL[program]}")
+
+
+def absent(what: str) -> NoReturn:
+    """End a test that lacks ``what`` here."""
+    if "CI" in os.environ:
+        pytest.fail(what, pytrace=False)
+    pytest.skip(what)  # at home only: whoever lacks it can still run the rest

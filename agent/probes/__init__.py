@@ -25,7 +25,8 @@ from agent.probes import (
     web_shell,
 )
 from agent.probes.icmp import Icmp
-from agent.probes.interface import Kind, Probe, local, network
+from agent.probes.interface import Kind, Probe, local, measuring, network
+from agent.probes.tcp_ping import Trust
 
 
 @asynccontextmanager
@@ -43,10 +44,10 @@ async def open_probes(
         limit_s = config.execute_timeout_ms / 1000
         terminals = web_shell.Terminals(shell=config.terminal_shell)
         yield {
-            "ping": network(partial(ping.probe, icmp=icmp)),
-            "tcp_ping": network(tcp_ping.probe),
-            "http_ping": network(http_ping.probe),
-            "http_request": network(http_request.probe),
+            "ping": Probe(Kind.NETWORK, partial(ping.probe, icmp=icmp)),
+            "tcp_ping": measuring(partial(tcp_ping.probe, trust=Trust())),
+            "http_ping": measuring(http_ping.probe),
+            "http_request": measuring(http_request.probe),
             "dns": network(dns.probe),
             "ip": network(partial(ip.probe, v4_url=config.ip_urls[0], v6_url=config.ip_urls[1])),
             "execute": local(

@@ -2,11 +2,13 @@
 The HTTP client of the probes: a fresh connection for each request and each redirect, nothing hidden.
 
 No proxy from the environment, no cookies, no cached names, no second attempt, no decompression. Of headers it adds
-Host, ``Accept: */*``, ``Connection: close`` and, with a body, Content-Length.
+Host, ``Accept: */*``, ``Connection: close`` and, with a body, Content-Length. What the options of a task change of that
+is set here, but for what is said request by request.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiohttp import (
     ClientConnectorError,
@@ -18,13 +20,20 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
+    HttpVersion,
     ServerDisconnectedError,
     TCPConnector,
 )
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
+from agent.probes.certificate import expiry
+from protocol.options import HttpOptions
+
 CONNECT_LIMIT_S = 5.0
+MOST_REDIRECTS = 10
+_LOCAL_IPS = {"ipv4 auto": "0.0.0.0", "ipv6 auto": "::"}  # noqa: S104 no listener
+_VERSIONS = {None: HttpVersion(1, 1), "1.0": HttpVersion(1, 0), "1.1": HttpVersion(1, 1)}
 _SKIPPED_HEADERS = ("User-Agent", "Accept-Encoding", "Content-Type")
 # What a probe expects to go wrong: ValueError is what aiohttp makes of headers and methods that cannot be sent.
 HTTP_FAILURES = (ClientError, OSError, ValueError)
@@ -35,39 +44,68 @@ class ConnectionDropped(ClientError):
 
 
 class Connector(TCPConnector):
-    """Remembers which address the last connection went to; ``None`` before the first."""
+    """Remembers where the last connection went to, and when the certificate that it was shown expires."""
 
-    ip: str | None = None
-
-    @property
-    def detail(self) -> dict[str, str] | None:
-        """What a failed probe can say of its connection."""
-        return None if self.ip is None else {"address": self.ip}
+    detail: dict[str, Any] | None = None
+    """What a probe can say of its connection; ``None`` before the first."""
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
         """A fresh connection."""
         connection = await super().connect(req, traces, timeout)
-        if connection.transport is not None:
-            self.ip = connection.transport.get_extra_info("peername")[0]
+        transport = connection.transport
+        if transport is not None:
+            ip = transport.get_extra_info("peername")[0]
+            where = "address" if req.proxy is None else "proxy_address"
+            self.detail = {where: ip, **expiry(transport.get_extra_info("ssl_object"))}
         return connection
 
 
 @asynccontextmanager
-async def open_client(egress: str = "") -> AsyncIterator[tuple[ClientSession, Connector]]:
-    """A client whose connections leave by ``egress``: ``ipv4 auto``, ``ipv6 auto``, a local address, or ``""``."""
-    local_ip = {"ipv4 auto": "0.0.0.0", "ipv6 auto": "::"}.get(egress.lower(), egress)  # noqa: S104 no listener
+async def open_client(
+    egress: str = "", options: HttpOptions | None = None
+) -> AsyncIterator[tuple[ClientSession, Connector]]:
+    """
+    A client whose connections leave by ``egress``: ``ipv4 auto``, ``ipv6 auto``, a local address, or ``""``.
+
+    ``""`` leaves it to the family of the options.
+    """
+    options = options or HttpOptions()
+    if not egress and options.family is not None:
+        egress = f"ipv{options.family} auto"
+    local_ip = _LOCAL_IPS.get(egress.lower(), egress)
     # The local address alone decides the family: with ``family`` too, aiohttp 3.14 ends in an AssertionError when the
     # target is a literal of the other one.
-    connector = Connector(force_close=True, use_dns_cache=False, local_addr=(local_ip, 0) if local_ip else None)
+    connector = Connector(
+        force_close=True,
+        use_dns_cache=False,
+        local_addr=(local_ip, 0) if local_ip else None,
+        ssl=options.verify_tls,
+    )
     async with ClientSession(
         connector=connector,
+        version=_VERSIONS[options.http_version],
+        proxy=options.proxy,
         cookie_jar=DummyCookieJar(),
         skip_auto_headers=_SKIPPED_HEADERS,
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_LIMIT_S),
         auto_decompress=False,
-        middlewares=(_once,),
+        middlewares=(_Naming(options.server_name), _once),
     ) as client:
         yield client, connector
+
+
+class _Naming:
+    """Sets the name that TLS asks for; ``None`` and a redirect to another host leave it to the URL."""
+
+    def __init__(self, server_name: str | None) -> None:
+        self._server_name = server_name
+        self._host: str | None = None
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        self._host = self._host or request.url.host
+        if request.url.host == self._host:
+            request.server_hostname = self._server_name
+        return await handler(request)
 
 
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

@@ -20,12 +20,18 @@ from msgspec import Struct
 
 from agent.probes.resolving import Address
 from protocol.errors import Error
+from protocol.tasks.ping import PingOptions
 
-PAYLOAD = bytes(range(56))
 # asm-generic/socket.h; the socket module has no name for it.
 _SO_TIMESTAMPNS = 35
+# linux/in.h and linux/in6.h, for the same reason: never send a packet that would have to be taken apart.
+_IP_MTU_DISCOVER = 10
+_IPV6_MTU_DISCOVER = 23
+_PMTUDISC_DO = 2
+_SYSTEMS_TTL = -1
 _TIMESPEC = struct.Struct("@ll")
 _HEADER = struct.Struct("!BBHHH")
+_PATTERN = bytes(range(256))
 _LARGEST_REPLY = 2048
 # linux/icmp.h and linux/icmpv6.h: a set bit of a raw socket's filter keeps that type of message out.
 _SOL_RAW = 255
@@ -42,18 +48,34 @@ class IcmpNotPermitted(Error):
 
 
 class _Family(Struct, frozen=True):
-    """``filter_level`` and ``filter_words`` say where a raw socket's filter is set, and how long it is."""
+    """
+    ``filter_level`` and ``filter_words`` say where a raw socket's filter is set, and how long it is.
+
+    ``ttl_option`` and ``mtu_option`` are socket options of ``ip_level``.
+    """
 
     protocol: int
     request_type: int
     reply_type: int
     filter_level: int
     filter_words: int
+    ip_level: int
+    ttl_option: int
+    mtu_option: int
 
 
 _FAMILIES = {
-    socket.AF_INET: _Family(socket.IPPROTO_ICMP, 8, 0, _SOL_RAW, 1),
-    socket.AF_INET6: _Family(socket.IPPROTO_ICMPV6, 128, 129, socket.IPPROTO_ICMPV6, 8),
+    socket.AF_INET: _Family(socket.IPPROTO_ICMP, 8, 0, _SOL_RAW, 1, socket.IPPROTO_IP, socket.IP_TTL, _IP_MTU_DISCOVER),
+    socket.AF_INET6: _Family(
+        socket.IPPROTO_ICMPV6,
+        128,
+        129,
+        socket.IPPROTO_ICMPV6,
+        8,
+        socket.IPPROTO_IPV6,
+        socket.IPV6_UNICAST_HOPS,
+        _IPV6_MTU_DISCOVER,
+    ),
 }
 
 
@@ -80,9 +102,9 @@ class Icmp:
             echo_socket.close()
         self._sockets.clear()
 
-    async def echo(self, address: Address, limit_s: float) -> float:
+    async def echo(self, address: Address, limit_s: float, options: PingOptions) -> float:
         """
-        The round trip of one echo, in ms; the port of ``address`` must be 0.
+        The round trip of one echo of this kind, in ms; the port of ``address`` must be 0.
 
         Raises:
             TimeoutError: no reply within ``limit_s``.
@@ -91,7 +113,7 @@ class Icmp:
         """
         if address.family not in self._sockets:
             self._sockets[address.family] = _EchoSocket(address.family)
-        return await self._sockets[address.family].echo(address, limit_s)
+        return await self._sockets[address.family].echo(address, limit_s, options)
 
 
 class _EchoSocket:
@@ -104,6 +126,8 @@ class _EchoSocket:
         self._identifier = secrets.randbelow(1 << 16) if is_raw else int(self._socket.getsockname()[1])
         self._sequences = itertools.count(secrets.randbelow(1 << 16))
         self._pending: dict[tuple[int, int], _Echo] = {}
+        self._systems_mtu_discovery = self._socket.getsockopt(self._family.ip_level, self._family.mtu_option)
+        self._applied = (_SYSTEMS_TTL, self._systems_mtu_discovery)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._on_readable)
 
@@ -111,9 +135,10 @@ class _EchoSocket:
         self._loop.remove_reader(self._socket)
         self._socket.close()
 
-    async def echo(self, address: Address, limit_s: float) -> float:
+    async def echo(self, address: Address, limit_s: float, options: PingOptions) -> float:
         key = self._free_key()
-        packet = _request(self._family.request_type, *key)
+        packet = _request(self._family.request_type, *key, options.size)
+        self._prepare(options)
         round_trip_ms = self._loop.create_future()
         self._pending[key] = _Echo(address.ip, time.perf_counter_ns(), time.time_ns(), round_trip_ms)
         try:
@@ -122,6 +147,15 @@ class _EchoSocket:
                 return float(await round_trip_ms)
         finally:
             del self._pending[key]
+
+    def _prepare(self, options: PingOptions) -> None:
+        """Set the socket up for what is sent next; the pings that share it come one after the other."""
+        ttl = _SYSTEMS_TTL if options.ttl is None else options.ttl
+        wanted = (ttl, _PMTUDISC_DO if options.dont_fragment else self._systems_mtu_discovery)
+        if wanted != self._applied:
+            for option, value in zip((self._family.ttl_option, self._family.mtu_option), wanted, strict=True):
+                self._socket.setsockopt(self._family.ip_level, option, value)
+            self._applied = wanted
 
     def _free_key(self) -> tuple[int, int]:
         keys = ((self._identifier, sequence & 0xFFFF) for sequence in self._sequences)
@@ -179,15 +213,17 @@ def _all_but(kind: int, words: int) -> bytes:
     return struct.pack(f"@{words}I", *masks)
 
 
-def _request(kind: int, identifier: int, sequence: int) -> bytes:
+def _request(kind: int, identifier: int, sequence: int, size: int) -> bytes:
     """An echo request; the kernel replaces the checksum of all but raw IPv4 sockets."""
-    unsummed = _HEADER.pack(kind, 0, 0, identifier, sequence) + PAYLOAD
-    return _HEADER.pack(kind, 0, _checksum(unsummed), identifier, sequence) + PAYLOAD
+    payload = (_PATTERN * (size // len(_PATTERN) + 1))[:size]
+    unsummed = _HEADER.pack(kind, 0, 0, identifier, sequence) + payload
+    return _HEADER.pack(kind, 0, _checksum(unsummed), identifier, sequence) + payload
 
 
 def _checksum(packet: bytes) -> int:
-    """RFC 1071, over an even number of bytes."""
-    total: int = sum(struct.unpack(f"!{len(packet) // 2}H", packet))
+    """RFC 1071; an odd last byte is the upper half of a word."""
+    even = packet + bytes(len(packet) % 2)
+    total: int = sum(struct.unpack(f"!{len(even) // 2}H", even))
     total = (total >> 16) + (total & 0xFFFF)
     return ~(total + (total >> 16)) & 0xFFFF
 

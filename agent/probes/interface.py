@@ -34,11 +34,16 @@ Ending = Found | Failed
 
 
 class Work(Struct, frozen=True):
-    """A task and who asked for it: ``ignore_cert`` leaves that server's certificate unverified."""
+    """
+    A task and who asked for it: ``ignore_cert`` leaves that server's certificate unverified.
+
+    ``ends_s`` is when the worker cancels the probe and blames the target, by the loop's clock; ``None`` is never.
+    """
 
     event: TaskEvent
     agent_uuid: str
     ignore_cert: bool
+    ends_s: float | None = None
 
 
 class Kind(Enum):
@@ -59,6 +64,11 @@ class Probe(Struct, frozen=True):
 def network(probe: Callable[[Any], Awaitable[Ending]]) -> Probe:
     """A probe that asks the network, and needs of its task the payload alone."""
     return Probe(Kind.NETWORK, lambda work: probe(work.event.task.payload))
+
+
+def measuring(probe: Callable[[Any, Any], Awaitable[Ending]]) -> Probe:
+    """A probe that asks the network, and needs of its task the payload and the options, which may be ``None``."""
+    return Probe(Kind.NETWORK, lambda work: probe(work.event.task.payload, work.event.options))
 
 
 def local(probe: Callable[[Any], Awaitable[Ending]]) -> Probe:

@@ -17,10 +17,14 @@ _UNREACHABLE = {
 }
 
 # Trouble of this machine says nothing about the target.
-_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM, errno.EACCES}
+_OURS = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM, errno.EACCES}
+
+_PROXY_AUTHENTICATION_REQUIRED = 407
 
 # The first class that fits decides, so subclasses stand before their bases.
 _HTTP_REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
+    # A proxy is our way to the target, and no part of it.
+    (aiohttp.ClientProxyConnectionError, Reason.INTERNAL),
     (aiohttp.ClientConnectorDNSError, Reason.DNS),
     (aiohttp.ConnectionTimeoutError, Reason.CONNECT_TIMEOUT),
     (TimeoutError, Reason.TIMEOUT),
@@ -41,8 +45,13 @@ def os_reason(error: OSError) -> Reason:
     return Reason.CONNECT_TIMEOUT if error.errno == errno.ETIMEDOUT else Reason.PROBE_ERROR
 
 
-def http_reason(error: Exception) -> Reason:
+def http_reason(error: Exception, *, is_proxied: bool) -> Reason:
     """The reason for a failed HTTP exchange; what fits nothing else broke the protocol."""
+    if is_proxied and isinstance(error, aiohttp.ClientConnectorDNSError):
+        # The proxy's name: the target's is the proxy's to resolve.
+        return Reason.INTERNAL
+    if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == _PROXY_AUTHENTICATION_REQUIRED:
+        return Reason.INTERNAL
     for kind, reason in _HTTP_REASONS:
         if isinstance(error, kind):
             return reason

@@ -4,8 +4,11 @@ import asyncio
 import socket
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import Literal
 
 from msgspec import Struct
+
+_FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 class Address(Struct, frozen=True):
@@ -20,18 +23,22 @@ class Address(Struct, frozen=True):
         return self.sockaddr[0]
 
 
-async def first_address(host: str, port: int) -> Address:
+async def first_address(host: str, port: int, version: Literal[4, 6] | None = None) -> Address:
     """
-    The first address of ``host``; an IP literal is taken as it is. The caller has the limit.
+    The first address of ``host``, or the first of this IP ``version``; an IP literal is taken as it is.
+
+    The caller has the limit.
 
     Raises:
-        OSError: the name does not resolve (``socket.gaierror``).
+        OSError: the name does not resolve, or the literal is of the other version (``socket.gaierror``).
         UnicodeError: the text can be no host name.
     """
     with suppress(ValueError):
         literal = ip_address(host)
-        return Address(socket.AF_INET if literal.version == 4 else socket.AF_INET6, (str(literal), port))
+        if version not in (None, literal.version):
+            raise socket.gaierror(socket.EAI_ADDRFAMILY, f"{host} is no IPv{version} address")
+        return Address(_FAMILIES[literal.version], (str(literal), port))
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await loop.getaddrinfo(host, port, family=_FAMILIES[version], type=socket.SOCK_STREAM)
     family, _, _, _, sockaddr = found[0]
     return Address(family, (str(sockaddr[0]), *sockaddr[1:]))

@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from protocol.errors import Unreadable
+from protocol.options import Options, reader
 from protocol.reading import Reader, Text, plain, tagged
-from protocol.schemas import one_of, variant
+from protocol.schemas import any_of, one_of, variant
 from protocol.tasks.dns import DNS
 from protocol.tasks.edit_config import EDIT_CONFIG
 from protocol.tasks.execute import EXECUTE
@@ -52,12 +54,16 @@ _tagged_shown = tagged(
     {t.name: None for t in TASK_TYPES.values() if t.read_task is None},
 )
 _tagged_result = tagged({t.name: t.read_result for t in TASK_TYPES.values()}, {})
-
+_read_options: dict[str, Reader[Any]] = {
+    t.name: reader(t.options) for t in TASK_TYPES.values() if t.options is not None
+}
 
 TASK_SCHEMA = one_of(
     *({"const": t.name} if t.read_task is None else variant(t.name, t.payload) for t in TASK_TYPES.values())
 )
 RESULT_SCHEMA = one_of(*(variant(t.name, t.result) for t in TASK_TYPES.values()))
+# Which of them it is depends on the task beside it.
+OPTIONS_SCHEMA = any_of(*(t.options for t in TASK_TYPES.values() if t.options is not None))
 
 
 def read_task(text: Text) -> Task:
@@ -88,6 +94,21 @@ def read_shown_task(text: Text) -> Task:
         Unreadable: it is none.
     """
     return Task(*_tagged_shown(text))
+
+
+def read_options(task_name: str, text: Text) -> Options | None:
+    """
+    The measuring options of a task of this type from their JSON; ``None`` for ``null``.
+
+    Raises:
+        Unreadable: they are none of this type; the text says which one, as ``options.NAME: …``.
+    """
+    if bytes(text) == b"null":
+        return None
+    if task_name not in _read_options:
+        raise Unreadable(f"options: {task_name} takes none; remove them")
+    options: Options = _read_options[task_name](text)
+    return options
 
 
 def wire_text(value: Task | Result) -> bytes:

@@ -8,6 +8,7 @@ import re
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from protocol.options import HttpOptions
 from protocol.reading import Reader, normal_url, struct
 from protocol.tasks.interface import TaskType
 from protocol.urls import public_part
@@ -54,6 +55,10 @@ class HttpResponse(Struct, frozen=True):
         force_setattr(self, "headers", [dict(sorted(line.items())) for line in self.headers])
 
 
+class HttpRequestOptions(HttpOptions, frozen=True, kw_only=True):
+    """Those of any HTTP exchange."""
+
+
 def refuse(request: HttpRequest) -> str | None:
     """What is wrong with a request that decodes, in the words of a stock agent; ``None`` when nothing is."""
     if request.body is not None and request.body_base64 is not None:
@@ -67,6 +72,17 @@ def refuse(request: HttpRequest) -> str | None:
     if not _is_egress((request.ip or "").strip()):
         return f"Invalid http_request.ip '{request.ip}': want 'ipv4 auto', 'ipv6 auto' or an IP address"
     return None
+
+
+def refuse_family(request: HttpRequest, options: HttpRequestOptions) -> str | None:
+    """What is wrong with an egress of the other family than the options have; ``None`` when nothing is."""
+    ip = (request.ip or "").strip()
+    if not ip or options.family is None:
+        return None
+    version = {"ipv4 auto": 4, "ipv6 auto": 6}.get(ip.lower()) or ipaddress.ip_address(ip).version
+    return (
+        None if version == options.family else f"http_request.ip '{ip}' is not IPv{options.family}: see options.family"
+    )
 
 
 def _is_egress(ip: str) -> bool:
@@ -89,4 +105,5 @@ HTTP_REQUEST = TaskType(
     refuse=refuse,
     payload=HttpRequest,
     result=HttpResponse,
+    options=HttpRequestOptions,
 )

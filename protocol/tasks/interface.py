@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from protocol.options import Options
 from protocol.reading import Reader
 from protocol.schemas import Schema
 
@@ -17,7 +18,8 @@ class TaskType(Struct, frozen=True, kw_only=True):
     are the schemas of what it reads. ``target`` gives what is
     probed, fit for a metric label: no query, no user info, ``""`` where the type probes nothing. ``refuse`` names
     what is wrong with a payload that decodes and still must not be created, or gives ``None``. ``is_latency``: the
-    result is nothing but a latency in milliseconds.
+    result is nothing but a latency in milliseconds. ``options`` ``None``: there is nothing to choose about how it
+    measures.
     """
 
     name: str
@@ -28,6 +30,7 @@ class TaskType(Struct, frozen=True, kw_only=True):
     target: Callable[[Any], str] = lambda _payload: ""
     refuse: Callable[[Any], str | None] = lambda _payload: None
     is_latency: bool = False
+    options: type[Options] | None = None
 
 
 class Task(Struct, frozen=True):

@@ -13,6 +13,7 @@ from scheduler.jobfile.expectations import expect
 from scheduler.jobfile.keys import ABSENT, KEYS
 from scheduler.jobfile.matrix import fill, has_keys
 from scheduler.jobfile.mistakes import Mistakes, advice
+from scheduler.jobfile.options import options
 from scheduler.jobfile.tasks import task, type_of
 from scheduler.jobfile.tree import Node
 from scheduler.jobs import Cell, Job, JobAgent
@@ -127,6 +128,7 @@ class Jobs:
         type_name = type_of(filled["task"])[0]
         before = self._mistakes.count
         expectations = expect(filled["expect"], type_name, self._mistakes) if "expect" in filled else None
+        measuring = options(filled["options"], type_name, self._mistakes) if "options" in filled else None
         target = values.shown_string(filled["target"]) if "target" in filled else None
         if found is None or self._mistakes.count > before:
             return None
@@ -136,6 +138,7 @@ class Jobs:
             task_text=found.text,
             target=found.target if target is None else target,
             expect=expectations,
+            options=measuring,
             secrets=values.secrets([filled[key] for key in ("task", "expect", "options") if key in filled]),
         )
 

@@ -2,12 +2,12 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 import uvloop
 
+from tests.agent.certificates import Certificate, make_certificate
 from tests.agent.scripted_server import ScriptedServer, open_server
 
 
@@ -23,10 +23,11 @@ async def server() -> AsyncIterator[ScriptedServer]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    folder = tmp_path_factory.mktemp("tls")
-    made = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-subj", "/CN=localhost"]
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", *made]
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context
+    return make_certificate(tmp_path_factory.mktemp("tls")).context
+
+
+@pytest.fixture(scope="session")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """For a name that does not resolve, and for an address."""
+    names = "subjectAltName=DNS:probe.test,IP:127.0.0.1"
+    return make_certificate(tmp_path_factory.mktemp("named"), "-addext", names)

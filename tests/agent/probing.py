@@ -9,6 +9,7 @@ from agent.config import Config
 from agent.probes import open_probes
 from agent.probes.interface import Probe, Work
 from protocol.events import TaskEvent
+from protocol.options import Options
 from protocol.tasks.interface import Task
 from tests.agent.scripted_server import AGENT_UUID
 
@@ -19,5 +20,6 @@ def probes_of(
     return open_probes(Config(agent_uuid=AGENT_UUID, servers=(), **settings), file, on_edited)
 
 
-def work(name: str, payload: Any, task_id: int = 1) -> Work:
-    return Work(TaskEvent(task_id, "0123456789", Task(name, payload)), AGENT_UUID, ignore_cert=False)
+def work(name: str, payload: Any, task_id: int = 1, options: Options | None = None) -> Work:
+    event = TaskEvent(task_id, "0123456789", Task(name, payload), options=options)
+    return Work(event, AGENT_UUID, ignore_cert=False)

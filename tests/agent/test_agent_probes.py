@@ -17,6 +17,7 @@ from agent.probes.interface import Ending, Failed, Found
 from agent.probes.resolving import Address
 from protocol.outcomes import Reason
 from protocol.tasks.http_request import HttpRequest, HttpResponse
+from protocol.tasks.ping import PingOptions
 from tests.agent.probing import probes_of, work
 from tests.agent.targets import closed_port, full_backlog, open_target, reply
 
@@ -29,8 +30,8 @@ NO_SUCH_NAME = ".".join(["a" * 60] * 5)
 class HastyIcmp(Icmp):
     """Real echoes, given up before a reply can be read: loopback has no address that is silent."""
 
-    async def echo(self, address: Address, limit_s: float) -> float:
-        return await super().echo(address, 0)
+    async def echo(self, address: Address, limit_s: float, options: PingOptions) -> float:
+        return await super().echo(address, 0, options)
 
 
 class BrokenIcmp(Icmp):
@@ -40,7 +41,7 @@ class BrokenIcmp(Icmp):
         super().__init__()
         self._error = error
 
-    async def echo(self, address: Address, limit_s: float) -> float:
+    async def echo(self, address: Address, limit_s: float, options: PingOptions) -> float:
         raise self._error
 
 
@@ -74,7 +75,7 @@ async def test_ping_of_a_name_that_does_not_resolve_is_an_invalid_target() -> No
 
 async def test_ping_without_a_reply_times_out() -> None:
     with HastyIcmp() as icmp:
-        ending = await ping.probe("127.0.0.1", icmp=icmp)
+        ending = await ping.probe(work("ping", "127.0.0.1"), icmp=icmp)
     text = THRICE + "timeout: no reply from 127.0.0.1 within 2s"
     assert ending == Failed(Reason.TIMEOUT, text, {"address": "127.0.0.1"})
 
@@ -97,7 +98,9 @@ async def test_ping_without_a_reply_times_out() -> None:
 )
 async def test_ping_that_cannot_be_sent_says_why(error: Exception, reason: Reason, text: str) -> None:
     with BrokenIcmp(error) as icmp:
-        assert await ping.probe("127.0.0.1", icmp=icmp) == Failed(reason, THRICE + text, {"address": "127.0.0.1"})
+        assert await ping.probe(work("ping", "127.0.0.1"), icmp=icmp) == Failed(
+            reason, THRICE + text, {"address": "127.0.0.1"}
+        )
 
 
 async def test_tcp_ping_times_the_connect() -> None:
