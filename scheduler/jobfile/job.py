@@ -2,7 +2,7 @@
 One job: its own keys over those of its profiles over the defaults, each read once wherever it stands, then its cells.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ class Jobs:
         mistakes: Mistakes,
         complete: bool,
     ) -> None:
+        self._has_secrets = mistakes.has_secrets
         self._agents = agents
         self._mistakes = mistakes
         self._complete = complete
@@ -91,7 +92,8 @@ class Jobs:
         if cells is None or agents is None or None in found.values() or any(key not in given for key in REQUIRED):
             return None
         value = {key: row.absent for key, row in KEYS.items() if row.absent is not ABSENT} | found
-        return self._check(_job(name, value, agents, cells, given), given)
+        shown = _shown(given) if self._has_secrets else {}
+        return self._check(_job(name, value, agents, cells, shown), given)
 
     def _used(self, own: Mapping[str, Node]) -> dict[str, Node]:
         """The keys of the profiles that the job, or else the defaults, take."""
@@ -139,8 +141,12 @@ class Jobs:
             target=found.target if target is None else target,
             expect=expectations,
             options=measuring,
-            secrets=values.secrets([filled[key] for key in ("task", "expect", "options") if key in filled]),
+            secrets=self._secrets([filled[key] for key in ("task", "expect", "options") if key in filled]),
         )
+
+    def _secrets(self, nodes: Iterable[Node]) -> dict[str, str]:
+        """The values by reference of what is in the nodes; most files have none at all."""
+        return values.secrets(nodes) if self._has_secrets else {}
 
     def _check_targets(self, cells: list[Cell], node: Node) -> None:
         seen: dict[str, str] = {}
@@ -168,7 +174,7 @@ def _job(
     value: Mapping[str, Any],
     agents: tuple[JobAgent, ...],
     cells: tuple[Cell, ...],
-    given: Mapping[str, Node],
+    shown: Mapping[str, Any],
 ) -> Job:
     splay_ms = value["splay"]
     if splay_ms == "auto":
@@ -192,7 +198,7 @@ def _job(
         retention_ms=value["retention"],
         description=value["description"],
         runbook_url=value["runbook_url"],
-        shown=_shown(given),
+        shown=shown,
     )
 
 

@@ -75,6 +75,11 @@ class Mistakes:
         self._found.add(replace(mistake, text=cover(mistake.text, self._secrets)))
 
     @property
+    def has_secrets(self) -> bool:
+        """Whether the files hold any."""
+        return bool(self._secrets)
+
+    @property
     def count(self) -> int:
         """How many there are."""
         return len(self._found)

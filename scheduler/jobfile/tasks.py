@@ -6,6 +6,7 @@ That reader takes JSON and knows no places, so its complaints are led back to th
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -39,7 +40,7 @@ def task(node: Node, mistakes: Mistakes) -> TaskText:
     """The task object at ``node``, filled; keys that its type does not have are noted as mistakes."""
     name, payload = type_of(node)
     try:
-        found = read_task(msgspec.json.encode(plain(node)))
+        found, text = _read(msgspec.json.encode(plain(node)))
     except Unreadable as e:
         raise _complaint(payload, str(e)) from e
     if isinstance(payload, Mapping) and isinstance(found.payload, Struct):
@@ -50,8 +51,15 @@ def task(node: Node, mistakes: Mistakes) -> TaskText:
     hopeless = _hopeless(found)
     if hopeless is not None:
         raise payload.wrong(hopeless)
-    references = list(secrets([node]))
-    return _with_references(node, references) if references else _text(found)
+    references = list(secrets([node])) if mistakes.has_secrets else []
+    return _with_references(node, references) if references else text
+
+
+@lru_cache(maxsize=16_384)
+def _read(text: bytes) -> tuple[Task, TaskText]:
+    """A reload finds most tasks as they were."""
+    found = read_task(text)
+    return found, _text(found)
 
 
 def _text(found: Task) -> TaskText:
