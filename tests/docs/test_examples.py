@@ -1,14 +1,19 @@
 """The examples of the pages are accepted by the programs that they are written for."""
 
+import json
 import re
 from pathlib import Path
 
 import structlog
+import yaml
+from jsonschema import Draft202012Validator
 
 from agent.config import load as load_agent
 from scheduler.jobfile import load as load_jobs
+from scheduler.jobfile.schema import schema
 
 ROOT = Path(__file__).parents[2]
+JOB_FILE = (ROOT / "docs/job-file.md").read_text()
 
 
 def test_the_example_of_an_agents_file_is_accepted_without_a_warning() -> None:
@@ -22,6 +27,14 @@ def test_the_example_of_a_job_file_is_accepted(tmp_path: Path) -> None:
     file = tmp_path / "jobs.yaml"
     file.write_text(example)
     assert [job.name for job in load_jobs([file]).jobs] == ["edge-ping", "daily-check"]
+
+
+def test_the_schema_in_the_repository_is_fresh() -> None:
+    """After a change: ``cronprobe schema > jobs.schema.json``."""
+    kept = json.loads((ROOT / "jobs.schema.json").read_text())
+    assert kept == json.loads(json.dumps(schema()))
+    for example in (ROOT / "jobs.example.yaml").read_text(), *re.findall(r"```yaml\n(.*?)```", JOB_FILE, re.DOTALL):
+        assert list(Draft202012Validator(kept).iter_errors(yaml.safe_load(example))) == []
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:

@@ -44,7 +44,7 @@ def test_the_example_stays_good_with_its_comments_taken_in(tmp_path: Path) -> No
     text = (ROOT / "jobs.example.yaml").read_text()
     here, there = text.split("  # Targets on the internet, to be uncommented:\n")
     uncommented = "".join(line.replace("  # ", "  ", 1) for line in there.splitlines(keepends=True) if line != "  #\n")
-    assert len(loaded(tmp_path, here + uncommented).jobs) == 8
+    assert len(loaded(tmp_path, here + uncommented).jobs) == 9
 
 
 def test_a_job_takes_defaults_and_its_own_keys_win(tmp_path: Path) -> None:
