@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Raw
 
-from protocol.methods.task import NewTask
+from protocol.methods.task import NULL, NewTask
 from scheduler.due import Schedule, delay_ms
 from scheduler.jobs import Job
 from scheduler.windows import Window, is_within
@@ -69,5 +69,5 @@ def _tasks(job: Job) -> Iterator[tuple[Schedule, NewTask]]:
             yield (schedule._replace(delay_ms=delay) if delay else schedule), task
 
 
-def _raw(text: bytes | None) -> Raw | None:
-    return None if text is None else Raw(text)
+def _raw(text: bytes | None) -> Raw:
+    return NULL if text is None else Raw(text)

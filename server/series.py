@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 
 from jmespath.exceptions import JMESPathError
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from protocol.errors import InvalidInput, InvalidParams, RpcError, Unreadable
 from protocol.methods.task import NewTask
@@ -153,8 +153,8 @@ def _key(task: NewTask) -> _Key:
         task.timeout_ms,
         task.agent_name,
         task.target,
-        None if task.expect is None else bytes(task.expect),
-        None if task.options is None else bytes(task.options),
+        bytes(task.expect),
+        bytes(task.options),
         tuple(task.secrets.items()) if task.secrets else None,
     )
 
@@ -165,8 +165,8 @@ def _draft(new: NewTask) -> _Draft:
         task = read_task(resolve(shown, new.secrets))
         if new.secrets:
             _check_secrets(new.secrets, read_shown_task(shown), task)
-        expect = None if new.expect is None else bytes(new.expect)
-        options = None if new.options is None else resolve(bytes(new.options), new.secrets)
+        expect, given_options = _given(new.expect), _given(new.options)
+        options = None if given_options is None else resolve(given_options, new.secrets)
         if options is not None:
             read_options(task.name, options)
         expectations = None if expect is None else prepared(resolve(expect, new.secrets))
@@ -206,10 +206,21 @@ def _spec(new: NewTask, task: Task) -> Spec:
         target = cover(TASK_TYPES[task.name].target(task.payload), new.secrets)
     return Spec(
         bytes(new.task_type).decode() if new.secrets else wire_text(task).decode(),
-        None if new.expect is None else bytes(new.expect).decode(),
-        None if new.options is None else bytes(new.options).decode(),
+        _shown(new.expect),
+        _shown(new.options),
         target,
     )
+
+
+def _given(text: Raw) -> bytes | None:
+    """The JSON, ``None`` for ``null``."""
+    given = bytes(text)
+    return None if given == b"null" else given
+
+
+def _shown(text: Raw) -> str | None:
+    given = _given(text)
+    return None if given is None else given.decode()
 
 
 def _target(row: StoredTask) -> str:

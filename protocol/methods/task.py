@@ -44,6 +44,9 @@ def read_data_query(text: Text) -> TaskDataQuery:
     return TaskDataQuery(_conditions(query.condition), query.detail is True)
 
 
+NULL = Raw(b"null")
+
+
 class NewTask(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     One task to be created in a batch: (``cron_source``, ``cell``, ``target_uuid``, ``scheduled_at``) is its key, and a
@@ -52,7 +55,7 @@ class NewTask(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``task_type`` is the task object's JSON. ``scheduled_at`` is ms since the epoch; ``timeout_ms`` counts from
     dispatch to the stored result. ``cell`` is the matrix combination, ``""`` for none; ``agent_name`` is for labels,
     ``None`` takes the UUID, and so is ``target``, where ``None`` takes that of the task. ``expect`` and ``options`` are
-    the JSON of expectations and measuring options.
+    the JSON of expectations and measuring options, ``null`` for none.
 
     ``secrets`` are values by their references in the texts; the server resolves them right before it uses the text and
     keeps no value. With ``skip_overlap`` a task of the series that still runs ends this one at once;
@@ -67,8 +70,8 @@ class NewTask(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cell: str = ""
     agent_name: str | None = None
     target: str | None = None
-    expect: Raw | None = None
-    options: Raw | None = None
+    expect: Raw = NULL
+    options: Raw = NULL
     secrets: dict[str, str] = {}
     skip_overlap: bool = False
     in_maintenance: bool = False
