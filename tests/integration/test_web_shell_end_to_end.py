@@ -27,13 +27,14 @@ USER = [
 class Terminal:
     """A user at the terminal."""
 
-    def __init__(self, ws: aiohttp.ClientWebSocketResponse, root: Caller, task_id: int) -> None:
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse, first: bytes, root: Caller, task_id: int) -> None:
         self.ws = ws
+        self._unread = first
         self._root = root
         self._task_id = task_id
 
     async def until(self, wanted: bytes) -> bytes:
-        said = b""
+        said, self._unread = self._unread, b""
         async with asyncio.timeout(LIMIT_S):
             while wanted not in said:
                 message = await self.ws.receive()
@@ -64,15 +65,17 @@ async def terminal(directory: Path) -> AsyncIterator[Terminal]:
             url = server.url.replace("http", "ws")
             task = {"web_shell": {"url": f"{url}/auto_gen", "terminal_id": id_}}
             created = await user.call("task_create_task", AGENT, task)
-            at_work = Terminal(await attach(root.http, url, id_, user.token), root, created["id"])
+            at_work = Terminal(*await attach(root.http, url, id_, user.token), root, created["id"])
             await at_work.until(b"ready\r\n")
             yield at_work
             await agent.stop()
         await server.process.stop()
 
 
-async def attach(http: aiohttp.ClientSession, url: str, id_: str, token: str) -> aiohttp.ClientWebSocketResponse:
-    """The agent needs a moment to dial."""
+async def attach(
+    http: aiohttp.ClientSession, url: str, id_: str, token: str
+) -> tuple[aiohttp.ClientWebSocketResponse, bytes]:
+    """The terminal and the first that it says: the agent needs a moment to dial."""
     query = {"agent_uuid": AGENT, "terminal_id": id_, "token": token}
     async with asyncio.timeout(LIMIT_S):
         while True:
@@ -80,7 +83,7 @@ async def attach(http: aiohttp.ClientSession, url: str, id_: str, token: str) ->
             await ws.send_str("PS1=; stty -echo; echo re''ady\n")
             message = await ws.receive()
             if message.type is WSMsgType.BINARY:
-                return ws
+                return ws, message.data
             await ws.close()
             await asyncio.sleep(0.02)
 
