@@ -87,6 +87,21 @@ def read_tree(file: File, mistakes: Mistakes) -> Mapping:
     return _Reader(file.name, mistakes).mapping(composed, root.place, "")
 
 
+def read_node(file: File, mistakes: Mistakes) -> Node | None:
+    """
+    Whatever a file holds, a job file or not; ``None`` when it is empty.
+
+    Raises:
+        Mistaken: it is no YAML, or expands to too much.
+    """
+    root = Node(Place(file.name), "file")
+    composed = _compose(file, root)
+    if composed is None:
+        return None
+    _check_aliases(composed, root)
+    return _Reader(file.name, mistakes).node(composed, root.place, "")
+
+
 def _compose(file: File, root: Node) -> yaml.Node | None:
     try:
         # The composer recurses in C, where depth is a crash: the events tell the depth beforehand.
@@ -157,7 +172,7 @@ class _Reader:
             name = self._key(key, path)
             if name is None:
                 continue
-            node = self._node(value, self._at(key), f"{path}.{name}" if path else name)
+            node = self.node(value, self._at(key), f"{path}.{name}" if path else name)
             if name in entries:
                 text = f"given twice, first at {entries[name].place}; remove or rename one"
                 self._mistakes.add(Mistake(node.place, node.path, text))
@@ -184,7 +199,7 @@ class _Reader:
             self._note(key, path, f'YAML reads the key {key.value} as a {kind}; quote it: "{key.value}"')
         return str(key.value)
 
-    def _node(self, composed: yaml.Node, place: Place, path: str) -> Node:
+    def node(self, composed: yaml.Node, place: Place, path: str) -> Node:
         if isinstance(composed, yaml.ScalarNode):
             return Scalar(place, path, composed.value, self._kind(composed, path))
         if composed.tag not in _COLLECTIONS:
@@ -192,7 +207,7 @@ class _Reader:
         if isinstance(composed, yaml.MappingNode):
             return self.mapping(composed, place, path)
         elements = enumerate(composed.value)
-        return Sequence(place, path, [self._node(e, self._at(e), f"{path}[{i}]") for i, e in elements])
+        return Sequence(place, path, [self.node(e, self._at(e), f"{path}[{i}]") for i, e in elements])
 
     def _kind(self, scalar: yaml.ScalarNode, path: str) -> str:
         if scalar.tag not in _KINDS:
