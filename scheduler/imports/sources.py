@@ -4,6 +4,7 @@ Other tools' YAML, read with places by the job file's own reader, and as lenient
 A ``Section`` knows what was asked of it: what is left over at the end is what nobody could translate.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from scheduler.jobfile.files import File, read_files
 from scheduler.jobfile.mistakes import Mistakes
 from scheduler.jobfile.tree import Mapping, Node, Scalar
 
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _TRUE = ("true", "yes", "on")
 _FALSE = ("false", "no", "off")
-NO_COUNTERPART = "has no counterpart here; left out"
+_NO_COUNTERPART = "has no counterpart here; left out"
 
 
 def open_source(path: Path) -> File:
@@ -64,6 +66,13 @@ def text(node: Node) -> str:
     if isinstance(node, Scalar) and not is_null(node):
         return node.text
     raise node.wrong("is no string; want one")
+
+
+def whole(node: Node) -> int:
+    """A whole number of at most nine digits."""
+    if not _WHOLE.fullmatch(text(node)):
+        raise node.wrong("is no whole number; want one")
+    return int(text(node))
 
 
 def elements(node: Node) -> Sequence[Node]:
@@ -124,9 +133,7 @@ class Section:
     def whole(self, key: str) -> int | None:
         """A whole number."""
         found = self.take(key)
-        if found is not None and not text(found).isdecimal():
-            raise found.wrong("is no whole number; want one")
-        return None if found is None else int(text(found))
+        return None if found is None else whole(found)
 
     def ms(self, key: str) -> int | None:
         """A duration in ms."""
@@ -147,6 +154,6 @@ class Section:
         """A mapping from names to strings."""
         return {name: text(entry) for name, entry in self.section(key)}
 
-    def leftovers(self, advice: str = NO_COUNTERPART) -> list[Note]:
+    def leftovers(self) -> list[Note]:
         """A note for each key that nobody asked for."""
-        return [Note(where(entry), advice) for key, entry in self._entries.items() if key not in self._asked]
+        return [Note(where(entry), _NO_COUNTERPART) for key, entry in self._entries.items() if key not in self._asked]

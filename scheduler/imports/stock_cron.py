@@ -29,7 +29,9 @@ _LONG_NAMES = {
 }
 _POINT = r"\s*(?:[0-9]+|[A-Za-z]+)\s*"
 # Blanks may stand around numbers and names, and may be missing where two fields cannot be confused.
-_TERM = re.compile(rf"\s*(?P<all>[*?])(?:/(?P<all_step>{_POINT}))?|(?P<first>{_POINT})(?:-(?P<last>{_POINT}))?(?:/(?P<step>{_POINT}))?")
+_TERM = re.compile(
+    rf"\s*(?P<all>[*?])(?:/(?P<all_step>{_POINT}))?|(?P<first>{_POINT})(?:-(?P<last>{_POINT}))?(?:/(?P<step>{_POINT}))?"
+)
 
 
 class Untranslatable(Error):

@@ -47,12 +47,13 @@ def _is_short(parts: list[yaml.Node]) -> bool:
 
 def _yaml(value: Mapping[str, Any], levels: int) -> str:
     """The mapping, its ``levels`` outermost ones with a line for each key."""
-    top = _Representer().represent_data(value)
+    top = _Representer(sort_keys=False).represent_data(value)
     level = [top]
     for _ in range(levels):
-        for node in level:
+        mappings = [node for node in level if isinstance(node, yaml.MappingNode)]
+        for node in mappings:
             node.flow_style = False
-        level = [entry for node in level for _key, entry in node.value if isinstance(entry, yaml.MappingNode)]
+        level = [entry for node in mappings for _key, entry in node.value]
     return str(yaml.serialize(top, Dumper=yaml.SafeDumper, allow_unicode=True, width=_ENDLESS))
 
 
@@ -79,7 +80,7 @@ def _head(imported: Imported) -> Iterable[str]:
     if imported.agents:
         yield "# Fill in `agents:` before use: give them better names, and check that each UUID is one of yours.\n"
     else:
-        yield "# Fill in `agents:` before use: a name and a UUID for each, then `cronprobe check` says whether it holds.\n"
+        yield "# Fill in `agents:` before use, a name and a UUID for each, and let `cronprobe check` look at it.\n"
     if any(not job.usable for job in imported.jobs):
         yield "# Jobs that would not mean the same here are commented out.\n"
     if imported.notes:
