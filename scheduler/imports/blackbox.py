@@ -14,7 +14,7 @@ from scheduler.imports.interface import Imported, ImportedJob, Note
 from scheduler.imports.modules import Probe, read_modules
 from scheduler.imports.names import Names
 from scheduler.imports.scrapes import PROBE_PATH, Group, Scrape, read_scrapes
-from scheduler.imports.secrecy import Veil, literal
+from scheduler.imports.secrecy import Variables, Veil, literal
 from scheduler.imports.sources import Section, read_source
 from scheduler.imports.trial import objection
 from scheduler.jobfile import tree
@@ -29,13 +29,13 @@ def read(config: File, prometheus: File) -> Imported:
     Raises:
         JobFileError: one of them is not what it should be.
     """
+    names, variables = Names(), Variables()
     try:
-        modules = read_modules(_top(config, "modules"))
+        modules = read_modules(_top(config, "modules"), variables)
         scraping = _top(prometheus, "scrape_configs")
         scrapes = read_scrapes(scraping, Path(prometheus.name).parent)
     except Mistaken as e:
         raise JobFileError([e.mistake]) from e
-    names = Names()
     jobs: list[ImportedJob] = []
     notes: list[Note] = []
     if scraping.take("scrape_config_files") is not None:
@@ -47,7 +47,7 @@ def read(config: File, prometheus: File) -> Imported:
             text = f"the module '{scrape.module}' is not in {config.name}; the scrape job is left out"
             notes.append(Note(scrape.where, text))
         else:
-            jobs += _jobs(scrape, probe, names, notes)
+            jobs += _jobs(scrape, probe, names, variables, notes)
     if not scrapes:
         notes.append(Note(prometheus.name, f"no scrape job has the metrics_path {PROBE_PATH}"))
     unused = [name for name in modules if all(name != scrape.module for scrape in scrapes)]
@@ -63,17 +63,17 @@ def _top(file: File, key: str) -> Section:
     return Section(node)
 
 
-def _jobs(scrape: Scrape, probe: Probe, names: Names, notes: list[Note]) -> list[ImportedJob]:
+def _jobs(scrape: Scrape, probe: Probe, names: Names, variables: Variables, notes: list[Note]) -> list[ImportedJob]:
     """The jobs of a scrape job; what is known of one that has no targets goes to ``notes``."""
-    made = [_job(scrape, group, probe, names) for group in scrape.groups if group.targets]
+    made = [_job(scrape, group, probe, names, variables) for group in scrape.groups if group.targets]
     if not made:
         notes += [*scrape.notes, Note(scrape.where, "has no targets that are known here; left out")]
     return made
 
 
-def _job(scrape: Scrape, group: Group, probe: Probe, names: Names) -> ImportedJob:
+def _job(scrape: Scrape, group: Group, probe: Probe, names: Names, variables: Variables) -> ImportedJob:
     notes = [*scrape.notes, *probe.notes]
-    addresses = _addresses(scrape, group, probe, notes)
+    addresses = _addresses(group, probe, Veil(scrape.name, variables, notes), notes)
     hidden = [label for label in group.labels if label.startswith("__")]
     if hidden:
         text = f"the label {hidden[0]} may change what is probed; write the job by hand"
@@ -96,9 +96,8 @@ def _job(scrape: Scrape, group: Group, probe: Probe, names: Names) -> ImportedJo
     )
 
 
-def _addresses(scrape: Scrape, group: Group, probe: Probe, notes: list[Note]) -> list[str]:
+def _addresses(group: Group, probe: Probe, veil: Veil, notes: list[Note]) -> list[str]:
     """The targets as a task has them; one that no task can have is noted and left out."""
-    veil = Veil(scrape.name, notes)
     addresses: dict[str, None] = {}
     for target in group.targets:
         address = probe.address(target.text)

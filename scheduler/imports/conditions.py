@@ -17,10 +17,11 @@ _FORM = re.compile(r"(.+?)\s*(==|!=|<=|>=|<|>)\s*(.+)", re.DOTALL)
 _FUNCTION = re.compile(r"(any|pat)\((.*)\)", re.DOTALL)
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[([0-9]+)\]")
 _PLAIN_STEP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,9})?")
 # In the job file's notation: a dollar sign, a reference, or any other character.
 _PARTS = re.compile(r"\$\$|\$\{[^}]*\}|.", re.DOTALL)
 _MEANINGFUL = frozenset(r"\.^*+?{}[]|()")
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _FINAL = frozenset(range(200, 600))
 _MOST_SINGLE_CODES = 20
 _OPERATORS: Mapping[str, Callable[[int, int], bool]] = {
@@ -109,7 +110,7 @@ class Expectations:
                 return False
 
     def _take_latency(self, right: str) -> bool:
-        if not right.isdecimal():
+        if not _WHOLE.fullmatch(right):
             return False
         self._latency_ms = min(int(right), self._latency_ms or int(right))
         return True
@@ -127,7 +128,7 @@ class Expectations:
             matches = _glob(words[0])
             allowed = frozenset(code for code in _FINAL if matches and re.search(matches, str(code)))
             allowed = _FINAL - allowed if condition.operator == "!=" else allowed
-        elif all(word.isdecimal() for word in words):
+        elif all(_WHOLE.fullmatch(word) for word in words):
             compare = _OPERATORS[condition.operator]
             among = all if condition.operator == "!=" else any
             allowed = frozenset(code for code in _FINAL if among(compare(code, int(word)) for word in words))

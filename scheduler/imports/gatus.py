@@ -12,7 +12,7 @@ from scheduler.imports.conditions import Expectations
 from scheduler.imports.dns_servers import RECORD_TYPES, dns_server
 from scheduler.imports.interface import Imported, ImportedJob, Note
 from scheduler.imports.names import Names
-from scheduler.imports.secrecy import Veil
+from scheduler.imports.secrecy import Variables, Veil
 from scheduler.imports.sources import Section, read_source, text, where
 from scheduler.imports.trial import objection
 from scheduler.jobfile.files import File
@@ -40,9 +40,11 @@ def read(config: File) -> Imported:
         )
     mistakes = Mistakes()
     top = Section(node)
-    names = Names()
+    names, variables = Names(), Variables()
     endpoints = mistakes.attempt(top.listed, "endpoints") or ()
-    made = [mistakes.attempt(lambda endpoint: _Endpoint(endpoint).job(names), endpoint) for endpoint in endpoints]
+    made = [
+        mistakes.attempt(lambda endpoint: _Endpoint(endpoint, variables).job(names), endpoint) for endpoint in endpoints
+    ]
     mistakes.raise_any()
     for key in node.entries:
         if key in _BESIDE or key.startswith("x-"):
@@ -62,12 +64,12 @@ def _notation(value: str) -> str:
 
 
 class _Endpoint:
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, variables: Variables) -> None:
         self._section = Section(node)
         self._notes: list[Note] = []
         self._name = text(self._section.need("name"))
         self._url = _notation(text(self._section.need("url")))
-        self._veil = Veil(self._name, self._notes)
+        self._veil = Veil(self._name, variables, self._notes)
         self._is_http = self._url.startswith(("http://", "https://"))
 
     def job(self, names: Names) -> ImportedJob:

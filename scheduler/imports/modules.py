@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from scheduler.imports.dns_servers import RECORD_TYPES, dns_server
 from scheduler.imports.interface import Note
-from scheduler.imports.secrecy import Veil, literal
+from scheduler.imports.secrecy import Variables, Veil, literal
 from scheduler.imports.sources import Section, elements, text, where, whole
 
 # Forms that Go's regular expressions have and Python's have not, or read otherwise.
@@ -36,12 +36,12 @@ class Probe(Struct, frozen=True, kw_only=True):
     target_of_cell: bool = False
 
 
-def read_modules(config: Section) -> dict[str, Probe]:
+def read_modules(config: Section, variables: Variables) -> dict[str, Probe]:
     """The modules of a blackbox_exporter's configuration, by name."""
-    return {name: _module(name, Section(node)) for name, node in Section(config.need("modules"))}
+    return {name: _module(name, Section(node), variables) for name, node in Section(config.need("modules"))}
 
 
-def _module(name: str, module: Section) -> Probe:
+def _module(name: str, module: Section, variables: Variables) -> Probe:
     notes: list[Note] = []
     prober = text(module.need("prober"))
     timeout_ms = module.ms("timeout")
@@ -50,7 +50,7 @@ def _module(name: str, module: Section) -> Probe:
         notes.append(Note(module.where("prober"), f"no task does what the prober '{prober}' does"))
         return Probe(task=None, timeout_ms=timeout_ms, notes=tuple(notes))
     section = module.section(prober)
-    probe = reader(section, Veil(name, notes), notes)
+    probe = reader(section, Veil(name, variables, notes), notes)
     notes += section.leftovers()
     keys = {key: value for key, value in probe.keys.items() if value}
     return Probe(

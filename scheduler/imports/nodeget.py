@@ -16,7 +16,7 @@ from protocol.tasks import form
 from protocol.tasks.interface import Task
 from scheduler.imports.interface import Imported, ImportedJob, Note
 from scheduler.imports.names import Names
-from scheduler.imports.secrecy import Veil, literal
+from scheduler.imports.secrecy import Variables, Veil, literal
 from scheduler.imports.stock_cron import Untranslatable, translate
 from scheduler.imports.trial import objection
 from scheduler.jobfile.files import File
@@ -45,10 +45,10 @@ def read(answer: File) -> Imported:
     Raises:
         ConfigError: it is neither.
     """
-    names = Names()
+    names, variables = Names(), Variables()
     agents: dict[str, str] = {}
     entries = sorted(_entries(answer), key=lambda entry: entry.id)
-    jobs = tuple(_job(entry, f"{answer.name}: {entry.name}", names, agents) for entry in entries)
+    jobs = tuple(_job(entry, f"{answer.name}: {entry.name}", names, variables, agents) for entry in entries)
     return Imported(origin=answer.name, jobs=jobs, agents={name: uuid for uuid, name in agents.items()})
 
 
@@ -74,7 +74,7 @@ def _place(answer: File, text: str) -> tuple[str, str]:
     return f"{answer.name}:{line}:{column}", _BYTE.sub("", text)
 
 
-def _job(entry: _Entry, at: str, names: Names, agents: dict[str, str]) -> ImportedJob:
+def _job(entry: _Entry, at: str, names: Names, variables: Variables, agents: dict[str, str]) -> ImportedJob:
     notes: list[Note] = []
     name = names.give(entry.name, f"cron-{entry.id}")
     keys: dict[str, Any] = {} if name == entry.name else {"description": literal(entry.name)}
@@ -85,7 +85,7 @@ def _job(entry: _Entry, at: str, names: Names, agents: dict[str, str]) -> Import
         keys["schedule"] = entry.cron_expression
         notes.append(Note(at, f"the schedule '{entry.cron_expression}' cannot be translated: {e}"))
         usable = False
-    work = _work(entry.cron_type, name, at, agents, notes)
+    work = _work(entry.cron_type, Veil(name, variables, notes), at, agents, notes)
     obstacle = _obstacle(work) if "task" in work else None
     if obstacle is not None:
         notes.append(Note(at, obstacle))
@@ -96,7 +96,7 @@ def _job(entry: _Entry, at: str, names: Names, agents: dict[str, str]) -> Import
     )
 
 
-def _work(cron_type: Raw, name: str, at: str, agents: dict[str, str], notes: list[Note]) -> dict[str, Any]:
+def _work(cron_type: Raw, veil: Veil, at: str, agents: dict[str, str], notes: list[Note]) -> dict[str, Any]:
     """The keys ``agents``, ``task`` and ``timeout``; none for what is no task. New agents get their names here."""
     try:
         cron = read_cron_type(cron_type)
@@ -110,7 +110,7 @@ def _work(cron_type: Raw, name: str, at: str, agents: dict[str, str], notes: lis
     if len(listed) < len(cron.agents):
         notes.append(Note(at, "an agent that is listed twice gets the task once here"))
     timeout = {"timeout": _TIMEOUTS[cron.task.name]} if cron.task.name in _TIMEOUTS else {}
-    return {"agents": listed, "task": _task(cron.task, Veil(name, notes), at), **timeout}
+    return {"agents": listed, "task": _task(cron.task, veil, at), **timeout}
 
 
 def _obstacle(work: dict[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ import re
 from scheduler.imports.interface import Note
 from scheduler.jobfile.tree import Node, Scalar
 
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d|w|y)")
+_PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ns|us|µs|ms|s|m|h|d|w|y)")
 _UNIT_MS = {
     "ns": 1e-6,
     "us": 1e-3,

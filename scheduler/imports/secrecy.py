@@ -30,31 +30,36 @@ def literal(value: Any) -> Any:
             return value
 
 
+class Variables:
+    """The variables that take the place of secrets, over one whole import: two secrets never share a name."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, str] = {}
+
+    def name(self, wanted: str, value: str) -> str:
+        """The name of the variable for ``value``: like ``wanted``, with a number when another secret has that."""
+        base = re.sub(r"[^A-Z0-9]+", "_", wanted.upper()).strip("_") or "SECRET"
+        base = f"_{base}" if base[0].isdigit() else base
+        name, number = base, 1
+        while self._held.setdefault(name, value) != value:
+            number += 1
+            name = f"{base}_{number}"
+        return name
+
+
 class Veil:
     """Hides the secrets of one ``owner``, whose name begins those of the variables; notes go to ``notes``."""
 
-    def __init__(self, owner: str, notes: list[Note]) -> None:
+    def __init__(self, owner: str, variables: Variables, notes: list[Note]) -> None:
         self._owner = owner
+        self._variables = variables
         self._notes = notes
-        self._names: dict[str, str] = {}
 
     def secret(self, what: str, value: str, where: str, advice: str = "it") -> str:
-        """The reference for a secret, the same for the same ``value``; ``advice`` is what the variable has to hold."""
-        name = next((name for name, held in self._names.items() if held == value), None)
-        if name is None:
-            name = self._free(f"{self._owner}_{what}")
-            self._names[name] = value
-            self._notes.append(Note(where, f"a secret is not copied; put {advice} into the environment as {name}"))
+        """The reference for a secret; ``advice`` is what the variable has to hold."""
+        name = self._variables.name(f"{self._owner}_{what}", value)
+        self._notes.append(Note(where, f"a secret is not copied; put {advice} into the environment as {name}"))
         return f"${{env:{name}}}"
-
-    def _free(self, text: str) -> str:
-        wanted = re.sub(r"[^A-Z0-9]+", "_", text.upper()).strip("_") or "SECRET"
-        wanted = f"_{wanted}" if wanted[0].isdigit() else wanted
-        name, number = wanted, 1
-        while name in self._names:
-            number += 1
-            name = f"{wanted}_{number}"
-        return name
 
     def header(self, name: str, value: str, where: str) -> str:
         """A header's value; the scheme of an authorization stays."""

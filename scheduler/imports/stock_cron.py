@@ -145,7 +145,7 @@ def _term(field: _Field, found: re.Match[str]) -> _Term:
 
 def _number(field: _Field, text: str, *, names: bool = True) -> int:
     word = text.strip().lower()
-    if word.isdecimal():
+    if re.fullmatch(r"[0-9]{1,9}", word):
         return int(word)
     word = _LONG_NAMES.get(word, word)
     if names and word in field.names:
