@@ -109,18 +109,17 @@ def _is_standard(rules: Sequence[Node], scrape: Section, notes: list[Note]) -> b
         rule = Section(node)
         sources = tuple(text(source) for source in rule.listed("source_labels"))
         label = rule.text("target_label") or ""
-        plain = rule.text("action") in (None, "replace") and not any(
-            rule.take(key) for key in ("regex", "separator", "modulus")
-        )
-        replacement = rule.text("replacement")
+        replaces = rule.text("action") in (None, "replace")
+        plain = replaces and rule.text("regex") in (None, "(.*)", ".*") and rule.take("modulus") is None
+        copies = plain and rule.text("regex") != ".*" and rule.text("replacement") in (None, "$1", "${1}")
         match sources, label:
-            case ("__address__",), "__param_target" if plain and replacement in (None, "$1", "${1}"):
+            case ("__address__",), "__param_target" if copies:
                 has_target = True
-            case ("__param_target",) | ("__address__",), "instance" if plain and replacement in (None, "$1", "${1}"):
+            case ("__param_target",) | ("__address__",), "instance" if copies:
                 pass
-            case (), "__address__" if plain:
+            case (), "__address__" if plain and has_target:
                 pass
-            case _, label if rule.text("action") in (None, "replace") and _HARMLESS_LABEL.fullmatch(label):
+            case _, label if replaces and _HARMLESS_LABEL.fullmatch(label):
                 notes.append(Note(where(node), f"the label {label} is left out; give the job a label of its own"))
             case _:
                 notes.append(Note(where(node), "this relabelling may change what is probed; write the job by hand"))

@@ -91,10 +91,20 @@ def test_a_rule_for_another_label_only_loses_the_label(tmp_path: Path) -> None:
     rule = "      - {target_label: site, replacement: a}\n"
     text, notes = imported(tmp_path, ICMP, "scrape_configs:\n" + scrape("a", STANDARD + rule))
     assert notes == [
-        "prometheus.yml:10:9: scrape_configs[0].relabel_configs[3]: the label site is left out; give the job a label of "
-        "its own"
+        "prometheus.yml:10:9: scrape_configs[0].relabel_configs[3]: the label site is left out; give the job a label "
+        "of its own"
     ]
     assert "\n  a:\n" in text
+
+
+def test_the_standard_rules_may_be_written_out(tmp_path: Path) -> None:
+    rules = STANDARD.replace(
+        "target_label: __param_target", "regex: '(.*)', target_label: __param_target, replacement: $1"
+    )
+    assert rules != STANDARD
+    text, notes = imported(tmp_path, ICMP, "scrape_configs:\n" + scrape("a", rules))
+    assert "\n  a:\n" in text
+    assert notes == []
 
 
 def test_two_secrets_never_share_a_variable(tmp_path: Path) -> None:
