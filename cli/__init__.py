@@ -1,12 +1,14 @@
 """
 The command ``cronprobe``: one file a verb, and the only room that knows server, scheduler and agent.
 
-To add a verb: its file with a function of its name, its line in ``VERBS``, its line in the README.
+To add a verb: its file with a function of its name, its line in ``VERBS``, its line in the README. Where the name is a
+keyword of Python's, file and function have an underscore after it.
 """
 
 import sys
 from importlib import import_module
 from importlib.metadata import version
+from keyword import iskeyword
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +19,7 @@ from protocol.errors import ConfigError, Error
 
 VERBS = (
     *("up", "server", "scheduler", "agent"),
-    *("check", "render", "next", "plan", "run", "schema"),
+    *("check", "render", "next", "plan", "run", "schema", "import"),
     *("query", "stats", "create", "shell", "token"),
 )
 
@@ -37,7 +39,8 @@ class _Verbs(TyperGroup):
     def get_command(self, _context: Any, name: str) -> Any:
         if name not in VERBS:
             return None
-        verb = getattr(import_module(f"cli.{name}"), name)
+        room = f"{name}_" if iskeyword(name) else name
+        verb = getattr(import_module(f"cli.{room}"), room)
         if not isinstance(verb, typer.Typer):
             function = verb
             verb = typer.Typer(rich_markup_mode="markdown", add_completion=False, context_settings=_HELP)

@@ -51,12 +51,14 @@ class Scalar(Node, frozen=True):
     """
     A value as it is written; ``kind`` is what YAML 1.1 takes it for: string, boolean, number, date or null.
 
-    ``parts`` is what a string with references consists of, ``None`` for one without.
+    ``parts`` is what a string with references consists of, ``None`` for one without. ``flaw`` is what is wrong with its
+    references, ``None`` when nothing is.
     """
 
     text: str
     kind: str
     parts: tuple[Part, ...] | None = None
+    flaw: str | None = None
 
 
 class Sequence(Node, frozen=True):
@@ -80,25 +82,35 @@ class Mapping(Node, frozen=True):
 
 def read_tree(file: File, references: References, mistakes: Mistakes) -> Mapping:
     """
-    The mapping that a file holds; an empty file is an empty one. Notes repeated keys and the like on the way.
+    The mapping that a job file holds; an empty file is an empty one. Notes repeated keys and the like on the way.
 
     Raises:
         Mistaken: it is no YAML, no mapping, or expands to too much.
     """
     root = Node(Place(file.name), "file")
+    node = read_node(file, references, mistakes)
+    if node is None:
+        return Mapping(root.place, root.path, {})
+    if not isinstance(node, Mapping):
+        raise root.wrong("is not a mapping; want the keys version, defaults, agents, profiles and jobs")
+    return node
+
+
+def read_node(file: File, references: References | None, mistakes: Mistakes) -> Node | None:
+    """
+    Whatever a file holds, a job file or not; ``None`` when it is empty. Without ``references`` a dollar is a dollar.
+
+    Raises:
+        Mistaken: it is no YAML, or expands to too much.
+    """
     try:
-        node = _Reader(file, references, mistakes).document()
+        return _Reader(file, references, mistakes).document()
     except yaml.reader.ReaderError as e:
         before = file.text.encode()[: e.position].decode(errors="replace")
         place = Place(file.name, before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise Mistaken(Mistake(place, "file", f"is not YAML: {e.reason}; remove them")) from e
     except yaml.MarkedYAMLError as e:
         raise Mistaken(Mistake(_place(file.name, e.problem_mark), "file", _syntax_text(e))) from e
-    if node is None:
-        return Mapping(root.place, root.path, {})
-    if not isinstance(node, Mapping):
-        raise root.wrong("is not a mapping; want the keys version, defaults, agents, profiles and jobs")
-    return node
 
 
 def _syntax_text(e: yaml.MarkedYAMLError) -> str:
@@ -121,7 +133,7 @@ class _Anchored(Struct):
 class _Reader:
     """Reads one file; ``_size`` counts all nodes so far, behind aliases again, ``_height`` is that of the last."""
 
-    def __init__(self, file: File, references: References, mistakes: Mistakes) -> None:
+    def __init__(self, file: File, references: References | None, mistakes: Mistakes) -> None:
         self._file = file.name
         self._references = references
         self._mistakes = mistakes
@@ -246,13 +258,13 @@ class _Reader:
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place, path: str) -> Scalar:
         kind = self._kind(event, path)
-        if kind != "string" or "$" not in event.value:
+        if kind != "string" or "$" not in event.value or self._references is None:
             return Scalar(place, path, event.value, kind)
         try:
             return Scalar(place, path, event.value, kind, self._references.parts(event.value, self._file))
         except ValueError as e:
             self._mistakes.add(Mistake(place, path, str(e)))
-            return Scalar(place, path, event.value, kind)
+            return Scalar(place, path, event.value, kind, None, str(e))
 
     def _kind(self, event: yaml.ScalarEvent, path: str) -> str:
         tag = event.tag

@@ -39,14 +39,21 @@ def string(node: Node) -> str:
     """A string, its references resolved; what YAML takes for something else has to be quoted."""
     if not isinstance(node, Scalar) or node.kind != "string":
         raise not_a_string(node)
-    return node.text if node.parts is None else _joined(node, lambda secret: secret.value)
+    return _text(node) if node.parts is None else _joined(node, lambda secret: secret.value)
 
 
 def shown_string(node: Node) -> str:
     """A string as people may see it: references stay."""
     if not isinstance(node, Scalar) or node.kind != "string":
         raise not_a_string(node)
-    return node.text if node.parts is None else _joined(node, lambda secret: secret.reference)
+    return _text(node) if node.parts is None else _joined(node, lambda secret: secret.reference)
+
+
+def _text(node: Scalar) -> str:
+    """The text of a string without references; a wrong one was noted, and nothing more is to be said of it."""
+    if node.flaw is not None:
+        raise node.wrong(node.flaw)
+    return node.text
 
 
 def _joined(node: Scalar, text_of: Callable[[Secret], str]) -> str:

@@ -1,6 +1,7 @@
 """What the keys of a job do: from YAML to the ticks and tasks that come of it."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,27 @@ def test_secrets_travel_beside_their_references(tmp_path: Path, monkeypatch: pyt
     everything = render(jobs) + json.dumps(definition(jobs.jobs[0]))
     assert "geheim" not in everything
     assert "abc123" not in everything
+
+
+def test_a_missing_secret_is_one_mistake(tmp_path: Path) -> None:
+    request = '{http_request: {url: "http://${env:NOT_THERE_AT_ALL}/", method: GET}}'
+    assert mistake(tmp_path, "enabled: true", task=request).startswith(
+        "jobs.j.task.http_request.url: the environment has no NOT_THERE_AT_ALL"
+    )
+
+
+IMPORTED = sorted((Path(__file__).parents[1] / "imports").glob("*.jobs.yaml"))
+
+
+@pytest.mark.parametrize("file", IMPORTED, ids=[file.name for file in IMPORTED])
+def test_what_was_imported_loads_once_agents_and_secrets_are_there(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = file.read_text().replace("agents: {}", "agents: {a: {uuid: e8583352-39e8-5a5b-b66c-e450689088fd}}")
+    for name in re.findall(r"\$\{env:([A-Z0-9_]+)", text):
+        monkeypatch.setenv(name, {"HTTP_POST_2XX_URL_PASSWORD": "word"}.get(name, "words.example"))
+    (tmp_path / "jobs.yaml").write_text(text)
+    assert load([tmp_path / "jobs.yaml"]).jobs
 
 
 def test_a_mistake_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
