@@ -5,6 +5,7 @@ To add a verb: its file with a function of its name, its line in ``VERBS``, its 
 keyword of Python's, file and function have an underscore after it.
 """
 
+import gc
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -23,6 +24,11 @@ VERBS = (
     *("query", "stats", "create", "shell", "token"),
 )
 
+_ALLOCATIONS = 20_000
+"""
+Tasks come and go by the thousand, jobs are read by the thousand, and neither form cycles: with the default of 700,
+collecting took 9 % of the server and 20 % of ``check``.
+"""
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
@@ -87,6 +93,7 @@ def cronprobe(
 
 def main() -> None:
     """The console script: a person's mistake ends in one line, never in a traceback."""
+    gc.set_threshold(_ALLOCATIONS, 50, 1_000)
     try:
         app()
     except ConfigError as e:

@@ -19,9 +19,6 @@ from protocol.errors import Error
 _SWITCH_INTERVAL_S = 0.0005
 """The store's thread asks for the interpreter a few times a commit; the default of 5 ms would be its whole time."""
 
-_ALLOCATIONS = 20_000
-"""Tasks come and go by the thousand and form no cycles: with the default of 700, collecting took 9 % of the server."""
-
 _RESOLVER_THREADS = "64"
 """uvloop resolves names on libuv's threads: with the default of four, four slow names hold up all others."""
 
@@ -37,7 +34,6 @@ def live(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     _allow_many_sockets()
     os.environ.setdefault("UV_THREADPOOL_SIZE", _RESOLVER_THREADS)
     gc.freeze()
-    gc.set_threshold(_ALLOCATIONS, 50, 1_000)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_signal(main))

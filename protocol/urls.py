@@ -2,9 +2,13 @@
 
 from ada_url import URL
 
+_BEGIN_PRIVATE = frozenset("@?#")
+
 
 def public_part(url: str) -> str:
-    """The URL without user info, query and fragment; ``url`` must be absolute."""
+    """The URL without user info, query and fragment; ``url`` must be absolute, and is as it should be shown."""
+    if _BEGIN_PRIVATE.isdisjoint(url):
+        return url
     parsed = URL(url)
     parsed.username = ""
     parsed.password = ""

@@ -1,6 +1,7 @@
 """Durations as people write them, in job files and in ``@every``: a whole number and one unit, such as ``10s``."""
 
 import re
+from functools import lru_cache
 
 from protocol.errors import Error
 
@@ -12,6 +13,7 @@ class NotADuration(Error):
     """The text has not the form of a duration, or is out of its bounds."""
 
 
+@lru_cache(maxsize=4_096)
 def duration_ms(text: str, least: str, most: str) -> int:
     """
     The milliseconds of ``text``, between the durations ``least`` and ``most``, both inclusive.

@@ -19,7 +19,7 @@ from scheduler.jobs import JobFile
 HORIZON = timedelta(days=1)
 ROW_BYTES = 110
 """A stored run with its share of three indexes, measured over 10 million rows; what a response holds comes on top."""
-_ENOUGH_TICKS = 120
+_ENOUGH_TICKS = 61
 
 Definitions = Mapping[str, Mapping[str, Any]]
 """Jobs by name, each in the words of the job file."""
@@ -127,13 +127,15 @@ def tasks_per_minute(jobs: JobFile, at: datetime) -> float:
 
 
 def _ticks_per_minute(schedule: Schedule, at: datetime) -> float:
-    """A schedule that is due often shows its rate before the hour is over."""
+    """A schedule that is due often shows its rate in whole minutes before the hour is over."""
     due = trigger(schedule)
-    end = at + timedelta(hours=1)
-    times: list[datetime] = []
-    while len(times) <= _ENOUGH_TICKS:
-        following = due.after(times[-1] if times else at)
-        if following is None or following > end:
-            return len(times) / 60
-        times.append(following)
-    return _ENOUGH_TICKS / ((times[-1] - times[0]).total_seconds() / 60)
+    ticks = 0
+    following = due.after(at)
+    for minutes in range(1, 61):
+        end = at + timedelta(minutes=minutes)
+        while following is not None and following <= end:
+            ticks += 1
+            following = due.after(following)
+        if ticks >= _ENOUGH_TICKS:
+            return ticks / minutes
+    return ticks / 60

@@ -5,7 +5,7 @@ The tree is built from PyYAML's events in one pass: nothing is constructed, and 
 they cost anything. The place of a node is that of its key, where it has one; what an alias brings keeps its own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import yaml
@@ -131,13 +131,18 @@ class _Anchored(Struct):
 
 
 class _Reader:
-    """Reads one file; ``_size`` counts all nodes so far, behind aliases again, ``_height`` is that of the last."""
+    """
+    Reads one file; ``_size`` counts all nodes so far, behind aliases again, ``_height`` is that of the last.
+
+    ``_plain_keys`` are keys that YAML takes for strings without quotes too.
+    """
 
     def __init__(self, file: File, references: References | None, mistakes: Mistakes) -> None:
         self._file = file.name
         self._references = references
         self._mistakes = mistakes
-        self._events: Iterator[yaml.Event] = yaml.parse(file.text, Loader=yaml.CSafeLoader)
+        self._event: Callable[[], yaml.Event] = yaml.CSafeLoader(file.text).get_event
+        self._plain_keys: set[str] = set()
         self._anchors: dict[str, _Anchored | None] = {}
         self._size = 0
         self._aliased = 0
@@ -147,12 +152,12 @@ class _Reader:
         """The only document of the file, ``None`` when there is none."""
         found: Node | None = None
         documents = 0
-        for event in self._events:
+        while not isinstance(event := self._event(), yaml.StreamEndEvent):
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
                     raise self._wrong(event, "", "holds a second document; put it into a file of its own")
-            elif not isinstance(event, yaml.DocumentEndEvent | yaml.StreamStartEvent | yaml.StreamEndEvent):
+            elif not isinstance(event, yaml.DocumentEndEvent | yaml.StreamStartEvent):
                 found = self._node(event, Place(self._file), "", 0)
         return found
 
@@ -209,15 +214,20 @@ class _Reader:
         entries: dict[str, Node] = {}
         merged: list[Mapping] = []
         height = 0
-        while type(key := next(self._events)) is not yaml.MappingEndEvent:
+        while type(key := self._event()) is not yaml.MappingEndEvent:
             if type(key) is yaml.ScalarEvent and key.value == "<<" and _is_merge(key):
                 merged += self._merged(key, path, depth)
                 height = max(height, self._height)
                 continue
-            name = self._key(key, path, depth)
+            name: str | None
+            if type(key) is yaml.ScalarEvent and key.value in self._plain_keys and key.tag is None:
+                self._size += 1
+                name = key.value
+            else:
+                name = self._key(key, path, depth)
             at = self._at(key)
             inner = f"{path}.{name}" if path else name or ""
-            value = next(self._events)
+            value = self._event()
             if type(value) is yaml.ScalarEvent and value.anchor is None:
                 self._size += 1
                 node: Node = self._scalar(value, at, inner)
@@ -238,6 +248,8 @@ class _Reader:
             kind = self._kind(key, path)
             if kind != "string":
                 self._note(key, path, f'YAML reads the key {key.value} as a {kind}; quote it: "{key.value}"')
+            elif key.implicit[0]:
+                self._plain_keys.add(key.value)
             return key.value
         node = self._node(key, self._at(key), path, depth)
         if isinstance(node, Scalar):
@@ -247,7 +259,7 @@ class _Reader:
 
     def _merged(self, key: yaml.Event, path: str, depth: int) -> list[Mapping]:
         """The mappings that a ``<<`` brings in; where two have a key, the earlier one wins."""
-        event = next(self._events)
+        event = self._event()
         value = self._node(event, self._at(event), path, depth)
         sources = value.elements if isinstance(value, Sequence) else [value]
         found = [source for source in sources if isinstance(source, Mapping)]
@@ -276,7 +288,7 @@ class _Reader:
 
     def _next(self) -> yaml.Event | None:
         """The next event of a collection, ``None`` at its end."""
-        event = next(self._events)
+        event = self._event()
         return None if type(event) in (yaml.MappingEndEvent, yaml.SequenceEndEvent) else event
 
     def _check_depth(self, depth: int) -> None:
