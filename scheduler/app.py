@@ -55,9 +55,10 @@ class Scheduler:
         What is due already is still told by the old definition; an unchanged schedule keeps its ticks.
         """
         due = due_of(jobs.jobs)
-        self._timetable.end([schedule for schedule in self._timetable if schedule not in due.tasks], datetime.now(UTC))
+        now = datetime.now(UTC)
+        self._timetable.end([schedule for schedule in self._timetable if schedule not in due.tasks], now)
         self._runner.load(due)
-        self._timetable.begin(schedule for schedule in due.tasks if schedule not in self._timetable)
+        self._timetable.begin([schedule for schedule in due.tasks if schedule not in self._timetable], now)
         self._metrics.loaded(jobs.jobs, self._now_ms())
         self._declaration.change(jobs.jobs)
 

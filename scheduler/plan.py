@@ -47,7 +47,8 @@ class Cost(Struct, frozen=True):
     """
     What jobs cost over the day that follows.
 
-    ``probes`` are combinations of job, cell and agent, ``busiest_second`` is how many tasks begin in the worst one.
+    Only what is enabled counts. ``probes`` are combinations of job, cell and agent, ``busiest_second`` is how many tasks
+    begin in the worst one.
     """
 
     jobs: int
@@ -98,7 +99,7 @@ def cost(jobs: JobFile, at: datetime) -> Cost:
             seconds[(time + schedule.delay_ms) // 1_000] += len(listed)
     running = [job for job in jobs.jobs if job.enabled]
     return Cost(
-        jobs=len(jobs.jobs),
+        jobs=len(running),
         probes=sum(len(job.agents) * len(job.cells) for job in running),
         agents=len({agent.uuid for job in running for agent in job.agents}),
         busiest_second=max(seconds.values(), default=0),

@@ -61,12 +61,14 @@ class Timetable:
                 due = job.trigger.get_next_fire_time(due, now)
             job.remove()
 
-    def begin(self, schedules: Iterable[Schedule]) -> None:
-        """Let these run as well, from their next due time on."""
+    def begin(self, schedules: Iterable[Schedule], now: datetime) -> None:
+        """Let these run as well, from their first due time after ``now`` on."""
         for schedule in schedules:
+            times = trigger(schedule)
             self._jobs[schedule] = self._apscheduler.add_job(
                 self._on_tick,
-                trigger(schedule),
+                times,
+                next_run_time=times.after(now),
                 args=(schedule, 0),  # the executor puts the nominal time in place of 0
                 coalesce=False,
                 misfire_grace_time=None,
@@ -85,7 +87,7 @@ async def open_timetable(schedules: Iterable[Schedule], on_tick: OnTick) -> Asyn
     """A timetable that runs until this is left."""
     apscheduler = _WallClockScheduler(timezone=UTC, executors={"default": _TickExecutor()})
     timetable = Timetable(apscheduler, on_tick)
-    timetable.begin(schedules)
+    timetable.begin(schedules, datetime.now(UTC))
     stopped = asyncio.Event()
     apscheduler.add_listener(lambda _event: stopped.set(), EVENT_SCHEDULER_SHUTDOWN)
     apscheduler.start()
