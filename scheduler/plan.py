@@ -47,8 +47,8 @@ class Cost(Struct, frozen=True):
     """
     What jobs cost over the day that follows.
 
-    Only what is enabled counts. ``probes`` are combinations of job, cell and agent, ``busiest_second`` is how many tasks
-    begin in the worst one.
+    Only what is enabled counts. ``probes`` are combinations of job, cell and agent, ``busiest_second`` is how many
+    tasks begin in the worst one.
     """
 
     jobs: int

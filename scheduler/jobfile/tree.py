@@ -141,7 +141,8 @@ class _Reader:
         self._file = file.name
         self._references = references
         self._mistakes = mistakes
-        self._event: Callable[[], yaml.Event] = yaml.CSafeLoader(file.text).get_event
+        # None comes after the end of the stream only, which is not asked beyond.
+        self._event: Callable[[], yaml.Event] = yaml.CSafeLoader(file.text).get_event  # type: ignore[assignment]
         self._plain_keys: set[str] = set()
         self._anchors: dict[str, _Anchored | None] = {}
         self._size = 0
