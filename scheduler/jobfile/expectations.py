@@ -68,7 +68,7 @@ def _json_value(expression: str, node: Node) -> Any:
     try:
         jmespath.compile(expression)
     except JMESPathError as e:
-        why = str(e).partition("\n")[0]
+        why = str(e).partition("\n")[0].removeprefix("Invalid jmespath expression: ").rstrip(":")
         raise node.wrong(f"'{expression}' is no JMESPath expression: {why}; correct it") from e
     return values.plain(node, values.shown_string)
 

@@ -1,5 +1,6 @@
 """The files behind the paths that were given, as text. One that cannot be read is a mistake like any other."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def _files(path: Path) -> list[Path]:
     try:
         files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.is_dir())
     except OSError as e:
-        raise _unusable(path, f"cannot be read ({e.strerror}); check its permissions") from e
+        raise _unusable(path, f"cannot be read ({e.strerror}); check it and its permissions") from e
     if not files:
         raise _unusable(path, "the directory has no *.yaml or *.yml; add one")
     return files
@@ -42,13 +43,19 @@ def _files(path: Path) -> list[Path]:
 def _read(path: Path) -> File:
     try:
         with path.open("rb") as file:
+            opened = os.fstat(file.fileno())
             content = file.read(MAX_BYTES + 1)
+            ended = os.fstat(file.fileno())
     except FileNotFoundError as e:
         raise _unusable(path, "there is no such file; check the path") from e
     except OSError as e:
-        raise _unusable(path, f"cannot be read ({e.strerror}); check its permissions") from e
+        raise _unusable(path, f"cannot be read ({e.strerror}); check it and its permissions") from e
     if len(content) > MAX_BYTES:
         raise _unusable(path, "is larger than 10 MiB; split it over several files of a directory")
+    if (opened.st_mtime_ns, opened.st_size) != (ended.st_mtime_ns, ended.st_size):
+        raise _unusable(
+            path, "was written to while it was read; load it again, and put a new file in its place to write"
+        )
     try:
         return File(str(path), content.decode("utf-8-sig"))
     except UnicodeDecodeError as e:

@@ -19,7 +19,11 @@ from scheduler.jobfile.tree import Node
 from scheduler.jobs import Cell, Job, JobAgent
 
 REQUIRED = ("schedule", "agents", "task")
-NOT_SHARED = {"defaults": ("task",), "profiles": ("use",)}
+NOT_SHARED = {
+    "defaults": {"task": "a task is not taken from the defaults; put it into the job, or into a profile"},
+    "profiles": {"use": "a profile takes no other profile; let the job use both"},
+}
+"""What a fragment may not have, and why."""
 _OF_A_CELL = ("task", "expect", "options", "target")
 
 
@@ -50,9 +54,11 @@ class Jobs:
         found = self._mistakes.attempt(values.mapping, node)
         if found is None:
             return {}
-        allowed = {key: row for key, row in KEYS.items() if key not in NOT_SHARED[where]}
-        found.only(allowed, self._mistakes)
-        entries = {key: entry for key, entry in found.entries.items() if key in allowed}
+        found.only(KEYS, self._mistakes)
+        entries = {key: entry for key, entry in found.entries.items() if key in KEYS}
+        for key, why in NOT_SHARED[where].items():
+            if key in entries:
+                self._mistakes.add(entries.pop(key).mistake(why))
         for key, entry in entries.items():
             self._value(key, entry, is_shared=True)
         if "task" in entries and not has_keys(entries["task"]):

@@ -4,6 +4,7 @@ The JSON Schema of job files, made from the table of keys that loads them, for e
 It says what may stand where; what keys mean to each other only ``load`` knows.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from protocol.schemas import Schema, resolve
@@ -31,7 +32,7 @@ def schema() -> dict[str, Any]:
     return {**meta, **found, "components": {"schemas": components}}
 
 
-def _fragment(left_out: tuple[str, ...]) -> Schema:
+def _fragment(left_out: Collection[str]) -> Schema:
     return shapes.closed(
         {key: {**row.schema, "description": _described(key)} for key, row in KEYS.items() if key not in left_out}
     )

@@ -110,12 +110,19 @@ def read_node(file: File, references: References | None, mistakes: Mistakes) -> 
         place = Place(file.name, before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise Mistaken(Mistake(place, "file", f"is not YAML: {e.reason}; remove them")) from e
     except yaml.MarkedYAMLError as e:
-        raise Mistaken(Mistake(_place(file.name, e.problem_mark), "file", _syntax_text(e))) from e
+        raise Mistaken(Mistake(_place(file.name, e.problem_mark), "file", _syntax_text(e, file.text))) from e
 
 
-def _syntax_text(e: yaml.MarkedYAMLError) -> str:
+def _syntax_text(e: yaml.MarkedYAMLError, text: str) -> str:
+    if e.problem_mark is not None and _is_indented_by_tab(text, e.problem_mark.line):
+        return "is not YAML: a tab indents the line; use spaces"
     problem = " ".join(part for part in (e.problem, e.context) if part)
     return f"is not YAML: {problem}; check the indentation, and quote values that begin with * @ & % or !"
+
+
+def _is_indented_by_tab(text: str, line: int) -> bool:
+    found = text.splitlines()[line : line + 1]
+    return any("\t" in words[: -len(words.lstrip())] for words in found if words.strip())
 
 
 def _place(file: str, mark: yaml.Mark | None) -> Place:

@@ -1,6 +1,10 @@
 """Job files, through ``load``: what they mean, and what is said of those that mean nothing."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -163,16 +167,96 @@ def test_a_file_that_cannot_be_read_makes_nothing_else_unknown(tmp_path: Path) -
 
 
 def test_files_that_are_none_are_one_line_each(tmp_path: Path) -> None:
-    absent, empty, latin, large = (tmp_path / name for name in ("absent.yaml", "empty", "latin.yaml", "large.yaml"))
+    absent, empty, latin, large, loop, fallen = (
+        tmp_path / name for name in ("absent.yaml", "empty", "latin.yaml", "large.yaml", "loop.yaml", "fallen.yaml")
+    )
     empty.mkdir()
     latin.write_bytes("version: 1\n# Büro\n".encode("latin-1"))
-    large.write_bytes(b"#" * (10 * 1024 * 1024 + 1))
-    assert mistakes(absent, empty, latin, large) == [
+    with large.open("wb") as file:
+        file.truncate(50 * 1024 * 1024)
+    loop.symlink_to(loop)
+    fallen.symlink_to(absent)
+    assert mistakes(absent, empty, latin, large, loop, fallen) == [
         f"{absent}:1:1: file: there is no such file; check the path",
         f"{empty}:1:1: file: the directory has no *.yaml or *.yml; add one",
+        f"{fallen}:1:1: file: there is no such file; check the path",
         f"{large}:1:1: file: is larger than 10 MiB; split it over several files of a directory",
         f"{latin}:2:4: file: is not UTF-8; save it in that encoding",
+        f"{loop}:1:1: file: cannot be read (Too many levels of symbolic links); check it and its permissions",
     ]
+
+
+def test_a_directory_is_not_left_for_what_it_links_to(tmp_path: Path) -> None:
+    (tmp_path / "jobs.yaml").write_text(AGENTS + "jobs: {}\n")
+    (tmp_path / "again").symlink_to(tmp_path)
+    (tmp_path / "again.yaml").symlink_to(tmp_path)
+    assert load([tmp_path]).jobs == ()
+
+
+@contextmanager
+def written_all_the_time(file: Path, *states: str) -> Iterator[None]:
+    """As a careless editor would: in place, one state after the other."""
+    stop = Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            for state in states:
+                file.write_text(state)
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_a_mistake_or_whole(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.yaml"
+    padding = "# " + "x" * 3_000_000 + "\n"
+    last = '  last: {schedule: "@daily", agents: [fra-1], task: ip}\n'
+    states = [f"{AGENTS}jobs:\n{name}{padding}{last}" for name in ("", last.replace("last", "first"))]
+    file.write_text(states[0])
+    said = "was written to while it was read; load it again, and put a new file in its place to write"
+    caught = False
+    with written_all_the_time(file, *states):
+        deadline = time.monotonic() + 20
+        while not caught and time.monotonic() < deadline:
+            try:
+                load([file])
+            except JobFileError as e:
+                caught = str(e) == f"{file}:1:1: file: {said}"
+    assert caught
+
+
+def test_files_that_vanish_while_they_are_read_are_named(tmp_path: Path) -> None:
+    names = [tmp_path / f"{letter}.yaml" for letter in "bcd"]
+    (tmp_path / "a.yaml").write_text(AGENTS + "jobs: {}\n" + "# padding\n" * 200_000)
+    stop = Event()
+
+    def come_and_go() -> None:
+        while not stop.is_set():
+            for name in names:
+                name.write_text("profiles: {}\n")
+            for name in names:
+                name.unlink()
+
+    changing = Thread(target=come_and_go)
+    changing.start()
+    try:
+        said: set[str] = set()
+        deadline = time.monotonic() + 20
+        while not said and time.monotonic() < deadline:
+            try:
+                load([tmp_path])
+            except JobFileError as e:
+                said |= {line for line in str(e).splitlines() if "there is no such file" in line}
+    finally:
+        stop.set()
+        changing.join()
+    assert said <= {f"{name}:1:1: file: there is no such file; check the path" for name in names}
+    assert said
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "a:\n" + "".join(f"{' ' * n}a:\n" for n in range(1, 1_000))])
