@@ -1,15 +1,25 @@
 """
 Secrets in texts that travel with references in their place, such as ``${env:TOKEN}``.
 
-A reference is resolved right before its text is used, and a value that comes back is covered by its reference again.
+A reference is resolved right before its text is used, and a value that comes back is covered by its reference again, in
+whatever way it is escaped. What else becomes of a value, such as its base64 or its hash, is not told from other text.
 """
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 
 SHORTEST = 4
 """A shorter value is not told from ordinary text, and is not covered."""
+
+REFERENCE = re.compile(r"\$\{(env|file):[^{}]+\}")
+
+# JSON in JSON in JSON: a quote has seven backslashes then, and a backslash is eight.
+_LEVELS = (8, 4, 2, 1)
+_PIECE = re.compile(r"\\+|.", re.DOTALL)
 
 
 def json_inside(text: str) -> str:
@@ -19,14 +29,63 @@ def json_inside(text: str) -> str:
 
 def resolve(text: bytes, secrets: Mapping[str, str]) -> bytes:
     """The JSON with the values in the place of their references."""
-    for reference, value in secrets.items():
-        text = text.replace(json_inside(reference).encode(), json_inside(value).encode())
-    return text
+    if not secrets:
+        return text
+    values = {json_inside(reference): json_inside(value) for reference, value in secrets.items()}
+    pattern = "|".join(map(re.escape, values))
+    return re.sub(pattern, lambda match: values[match[0]], text.decode()).encode()
+
+
+def are_lost(text: str, secrets: Mapping[str, str]) -> bool:
+    """Whether the JSON has references that nobody knows the values of any more."""
+    known = {json_inside(reference) for reference in secrets}
+    return any(match[0] not in known for match in REFERENCE.finditer(text))
 
 
 def cover(text: str, secrets: Mapping[str, str]) -> str:
-    """The text, JSON or not, with references in the place of values."""
-    for reference, value in secrets.items():
-        if len(value) >= SHORTEST:
-            text = text.replace(value, reference).replace(json_inside(value), json_inside(reference))
-    return text
+    """The text with references in the place of values."""
+    return _covered(text, secrets, str)
+
+
+def cover_json(text: str, secrets: Mapping[str, str]) -> str:
+    """The same for a JSON, which stays one."""
+    return _covered(text, secrets, json_inside)
+
+
+def _covered(text: str, secrets: Mapping[str, str], written: Callable[[str], str]) -> str:
+    long = tuple((value, reference) for reference, value in secrets.items() if len(value) >= SHORTEST)
+    if not long:
+        return text
+    pattern, references = _forms(long)
+    return pattern.sub(lambda match: written(references[(match.lastindex or 1) - 1]), text)
+
+
+@lru_cache(maxsize=4_096)
+def _forms(values: Iterable[tuple[str, str]]) -> tuple[re.Pattern[str], list[str]]:
+    """What finds a value in any of its forms, each in a group of its own, and the references of the groups."""
+    longest_first = sorted(values, key=lambda pair: -len(pair[0]))
+    return (
+        re.compile("|".join(f"({''.join(map(_piece, _PIECE.findall(value)))})" for value, _ in longest_first)),
+        [reference for _, reference in longest_first],
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _piece(piece: str) -> str:
+    """
+    A pattern for a character, or a run of backslashes, as it is and as JSON (RFC 8259, 7) and URLs (RFC 3986, 2.1)
+    escape it. It is atomic, so that a text that is nearly a value is not read again and again.
+    """
+    if piece.isascii() and piece.isalnum():
+        return piece
+    percent = "".join(f"%{byte:02X}" for byte in piece.encode())
+    if piece.startswith("\\"):
+        runs = [rf"\\{{{len(piece) * level}}}" for level in _LEVELS]
+        return f"(?>{'|'.join(runs)}|(?i:{percent}))"
+    forms = [f"(?i:{percent})", r"\\{0,7}" + re.escape(piece)]
+    escaped = json.dumps(piece)[1:-1].removeprefix("\\")
+    if escaped != piece:
+        forms.append(rf"\\{{1,7}}(?i:{re.escape(escaped)})")
+    if piece == " ":
+        forms.append(r"\+")
+    return f"(?>{'|'.join(forms)})"

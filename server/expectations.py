@@ -16,11 +16,10 @@ from msgspec import Struct
 
 from protocol.expect import Expect, read_expect
 from protocol.outcomes import Reason
-from protocol.secrets import resolve
+from protocol.secrets import are_lost, resolve
 
 SEARCHED_CHARACTERS = 1024 * 1024
 _SHOWN = 80
-_REFERENCE = re.compile(r"\$\{(env|file):[^{}]+\}")
 
 
 class Finding(Struct, frozen=True):
@@ -91,8 +90,7 @@ def prepared(text: bytes) -> Expectations:
 
 def prepared_again(text: str, secrets: Mapping[str, str]) -> Expectations:
     """The expectations of a stored JSON; ``secrets`` may lack what its references stand for."""
-    is_lost = any(reference[0] not in secrets for reference in _REFERENCE.finditer(text))
-    return Unresolved() if is_lost else prepared(resolve(text.encode(), secrets))
+    return Unresolved() if are_lost(text, secrets) else prepared(resolve(text.encode(), secrets))
 
 
 def _checks(expect: Expect) -> Iterator[_Check]:

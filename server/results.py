@@ -15,7 +15,7 @@ from msgspec import Struct
 from protocol.errors import AgentUnreachable, InvalidInput, NotFound, PermissionDenied, RpcError, StoreFailed
 from protocol.events import TaskResponse
 from protocol.outcomes import Reason
-from protocol.secrets import cover
+from protocol.secrets import are_lost, cover, cover_json
 from protocol.tasks import TASK_TYPES, read_shown_task, stored_text
 from server.expect import Verdict, judge
 from server.expectations import prepared_again
@@ -36,6 +36,7 @@ _FRESH_MS = 60_000
 _READ_AT_ONCE = 1_000
 _LARGEST_ID = 2**63
 _NOT_FOUND = "Task validation failed: Invalid ID, UUID, or Token"
+_WITHHELD = "withheld, for it may hold secrets that the server does not know since it was restarted"
 _UPLOADED = "Task result has already been uploaded"
 
 
@@ -56,6 +57,8 @@ class Finished(Struct, frozen=True):
     def message(self) -> str:
         """What was wrong, as people may see it; ``""`` when nothing was said."""
         said = None if self.response is None else self.response.error_message
+        if self.task.series.are_secrets_lost:
+            return _WITHHELD
         return cover(self.verdict.message or said or "", self.task.series.secrets)
 
 
@@ -152,7 +155,9 @@ class Results:
             series = task.series
             verdict = judge(series.type, response, series.expectations, now)
             rows.append(_row(task.id, task.sent_ms, response, verdict, now, task.flags))
-            result = _result_row(series.type_name, response, verdict, series.secrets)
+            result = _result_row(
+                series.type_name, response, verdict, None if series.are_secrets_lost else series.secrets
+            )
             if result is not None:
                 results.append(result)
             finished.append(Finished(task, response.timestamp, verdict, response))
@@ -236,7 +241,9 @@ class Results:
         expectations = None if row.expect is None else prepared_again(row.expect, secrets)
         verdict = judge(task_type, response, expectations, now)
         late = _row(row.id, row.sent_ms, response, verdict, now, row.flags | LATE)
-        if not await self._writer.write(ReplaceLate(late, _result_row(task_type.name, response, verdict, secrets))):
+        are_some_lost = row.cron_source is not None and are_lost(row.spec + (row.expect or ""), secrets)
+        covered = None if are_some_lost else secrets
+        if not await self._writer.write(ReplaceLate(late, _result_row(task_type.name, response, verdict, covered))):
             raise InvalidInput(_UPLOADED)
         self._metrics.results_late.inc()
         self._on_stored([row.id])
@@ -288,26 +295,28 @@ def _wrapped(value: int) -> int:
 
 
 def _result_row(
-    type_name: str, response: TaskResponse, verdict: Verdict, secrets: Mapping[str, str]
+    type_name: str, response: TaskResponse, verdict: Verdict, secrets: Mapping[str, str] | None
 ) -> ResultRow | None:
-    """What must be kept beside the row; ``None`` when the row says it all: no words, and nothing but a latency."""
+    """
+    What must be kept beside the row; ``None`` when the row says it all: no words, and nothing but a latency.
+
+    ``secrets`` ``None`` means that some were lost: what the agent says may hold them, and cannot be shown.
+    """
     result = response.task_event_result
     message = response.error_message if verdict.message is None else verdict.message
     in_row = result is None or (TASK_TYPES[type_name].is_latency and verdict.latency_ms is not None)
     if in_row and message is None and response.detail is None:
         return None
-    texts = (
-        message,
-        None if result is None else stored_text(result).decode(),
-        None if response.detail is None else msgspec.json.encode(response.detail, order="sorted").decode(),
+    if secrets is None:
+        return ResultRow(response.task_id, _WITHHELD, None, None)
+    return ResultRow(
+        response.task_id,
+        None if message is None else cover(message, secrets),
+        None if result is None else cover_json(stored_text(result).decode(), secrets),
+        None
+        if response.detail is None
+        else cover_json(msgspec.json.encode(response.detail, order="sorted").decode(), secrets),
     )
-    if secrets:
-        texts = (
-            None if texts[0] is None else cover(texts[0], secrets),
-            None if texts[1] is None else cover(texts[1], secrets),
-            None if texts[2] is None else cover(texts[2], secrets),
-        )
-    return ResultRow(response.task_id, *texts)
 
 
 def _rejection(error: RpcError) -> str:

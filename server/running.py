@@ -33,7 +33,8 @@ class Series(Struct, eq=False, kw_only=True):
     All ticks of one job's cell on one agent by one definition, by the numbers that the store knows them by.
 
     ``task_text`` is what the agent gets, secrets resolved; ``secrets`` are values by reference, to be covered in what
-    comes back. ``options`` is JSON. ``job_id`` and ``stats`` are ``None`` for a task that no job asked for.
+    comes back. ``are_secrets_lost`` when there were some before the server was restarted. ``options`` is JSON.
+    ``job_id`` and ``stats`` are ``None`` for a task that no job asked for.
     """
 
     agent_uuid: str
@@ -49,6 +50,7 @@ class Series(Struct, eq=False, kw_only=True):
     expectations: Expectations | None = None
     options: bytes | None = None
     secrets: Mapping[str, str] = {}
+    are_secrets_lost: bool = False
 
     @property
     def type(self) -> TaskType:

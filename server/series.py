@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from protocol.errors import InvalidInput, InvalidParams, RpcError, Unreadable
 from protocol.methods.task import NewTask
 from protocol.reading import normal_uuid
-from protocol.secrets import cover, resolve
+from protocol.secrets import REFERENCE, are_lost, cover, resolve
 from protocol.tasks import TASK_TYPES, read_options, read_shown_task, read_task, wire_text
 from protocol.tasks.interface import Task
 from server.expectations import Expectations, prepared, prepared_again
@@ -24,7 +24,6 @@ from server.writer import Writer
 _MAX_TIMEOUT_MS = 300_000
 _MAX_NAME = 128
 _SHOWN = 40
-_REFERENCE = re.compile(r"\$\{(env|file):[^{}]+\}")
 
 _Key = tuple[object, ...]
 
@@ -45,6 +44,7 @@ class _Draft(Struct):
     expectations: Expectations | None = None
     options: bytes | None = None
     secrets: Mapping[str, str] = {}
+    are_secrets_lost: bool = False
 
 
 class SeriesBook:
@@ -88,6 +88,7 @@ class SeriesBook:
         spec = Spec(row.spec, row.expect, None, _target(row))
         expectations = None if row.expect is None else prepared_again(row.expect, {})
         draft = _Draft(job, row.agent_uuid, row.agent_name, task, spec, row.timeout_ms, expectations)
+        draft.are_secrets_lost = job is not None and are_lost(row.spec + (row.expect or ""), {})
         numbers = Names({} if job is None else {job: 0}, {row.agent_uuid: 0}, {spec: 0})
         return self._series(draft, numbers)
 
@@ -134,6 +135,7 @@ class SeriesBook:
             expectations=draft.expectations,
             options=draft.options,
             secrets=draft.secrets,
+            are_secrets_lost=draft.are_secrets_lost,
         )
 
     def _labels(self, draft: _Draft, job: JobName) -> ProbeLabels:
@@ -194,7 +196,7 @@ def _draft(new: NewTask) -> _Draft:
 def _check_secrets(secrets: Mapping[str, str], shown: Task, task: Task) -> None:
     """Values may stand for nothing but references, so that the task is what the caller's token was checked for."""
     for reference in secrets:
-        if not _REFERENCE.fullmatch(reference):
+        if not REFERENCE.fullmatch(reference):
             raise InvalidParams(f"secrets: {reference[:_SHOWN]!r} is no reference such as ${{env:NAME}}")
     if shown.name != task.name:
         raise InvalidParams("secrets: the type of a task is no secret")
