@@ -39,6 +39,11 @@ LONGEST_GAP = timedelta(days=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+_SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+_WEEK = timedelta(weeks=1)
+_WEEKS_AHEAD = 30
+_NO_TIME = timedelta(0)
 
 
 class ScheduleError(Error):
@@ -69,25 +74,90 @@ class Trigger(BaseTrigger):  # type: ignore[misc]
 
 
 class CronTrigger(Trigger):
-    """A cron expression, read in ``zone``."""
+    """
+    A cron expression, read in ``zone``.
+
+    ``cronsim`` walks the wall clock; what becomes of a change of that clock is decided here, as Debian's cron does. With
+    a minute or an hour that begins with ``*`` it is due whenever the wall clock shows a time that matches. Any other is
+    due once for each time: where the clock skips it, in the first minute after the gap, and the first time where the
+    clock shows it twice.
+    """
 
     def __init__(self, expression: str, zone: ZoneInfo) -> None:
         self._expression = expression
-        # cronsim goes three times faster through UTC when it is told by its own name.
-        self._zone = UTC if zone.key == "UTC" else zone
+        self._zone = zone
+        minute, hour = expression.split()[-5:-3]
+        self._is_of_fixed_times = not minute.startswith("*") and not hour.startswith("*")
         self._asked: datetime | None = None
         self._answer: datetime | None = None
-        self._times: CronSim | None = None
+        self._walls: CronSim | None = None
+        self._offset = timedelta(0)
+        self._change = _EPOCH
 
     def after(self, at: datetime) -> datetime | None:
-        """The first time after ``at``: the iterator goes on where it stands, and starts anew when the clock jumped."""
+        """The first time after ``at``: the walk goes on where it stands, and starts anew when the clock jumped."""
         if at == self._asked:
             return self._answer
-        if self._times is None or at != self._answer:
-            self._times = _times(self._expression, at.astimezone(self._zone))
+        if self._walls is None or at != self._answer:
+            self._begin(at)
         self._asked = at
-        self._answer = _first(self._times, at)
+        self._answer = self._first_by_wall_clock(at) if self._is_of_fixed_times else self._first_by_real_time()
         return self._answer
+
+    def _begin(self, at: datetime) -> None:
+        """Walk the wall clock from ``at`` on, by the offset that it has right after, until that changes."""
+        following = (at + _SECOND).astimezone(self._zone)
+        self._offset = following.utcoffset() or _NO_TIME
+        self._change = _next_change(following, self._offset)
+        self._walls = CronSim(self._expression, following.replace(tzinfo=None) - _SECOND)
+
+    def _first_by_real_time(self) -> datetime | None:
+        while (wall := next(self._walls, None)) is not None:  # type: ignore[call-overload]
+            found: datetime = wall.replace(tzinfo=UTC) - self._offset
+            if found < self._change:
+                return found
+            self._begin(self._change - _SECOND)
+        return None
+
+    def _first_by_wall_clock(self, at: datetime) -> datetime | None:
+        while (wall := next(self._walls, None)) is not None:  # type: ignore[call-overload]
+            found = wall.replace(tzinfo=self._zone).astimezone(UTC)
+            if _is_skipped(wall, self._zone):
+                while _is_skipped(wall, self._zone):
+                    wall += _MINUTE
+                self._walls = CronSim(self._expression, wall)  # what else the gap skips is part of this time
+                found = wall.replace(tzinfo=self._zone).astimezone(UTC)
+            if found > at:
+                return found
+        return None
+
+
+def _is_skipped(wall: datetime, zone: ZoneInfo) -> bool:
+    """Whether the clock of ``zone`` never shows this time."""
+    there_and_back = wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
+    return there_and_back.replace(tzinfo=None) != wall
+
+
+def _next_change(at: datetime, offset: timedelta) -> datetime:
+    """
+    When the zone of ``at`` next leaves ``offset``, or a time before which it does not.
+
+    Two changes within a week that undo each other are not seen.
+    """
+    start, end = at.astimezone(UTC), at.astimezone(UTC)
+    for _ in range(_WEEKS_AHEAD):
+        start, end = end, end + _WEEK
+        if end.astimezone(at.tzinfo).utcoffset() != offset:
+            break
+    else:
+        return end
+    while end - start > _SECOND:
+        middle = start + (end - start) // 2
+        if middle.astimezone(at.tzinfo).utcoffset() == offset:
+            start = middle
+        else:
+            end = middle
+    return end.replace(microsecond=0)
 
 
 class EveryTrigger(Trigger):
@@ -99,25 +169,6 @@ class EveryTrigger(Trigger):
     def after(self, at: datetime) -> datetime:
         """The first multiple of the period after ``at``."""
         return _EPOCH + (epoch_ms(at) // self._period_ms + 1) * self._period_ms * _MS
-
-
-def _times(expression: str, start: datetime) -> CronSim:
-    times = CronSim(expression, start)
-    minute, hour = times.parts[1:3]
-    if times.fixup_tz is None and not minute.startswith("*") and not hour.startswith("*"):
-        # cronsim keeps Debian's rules for clock changes to five fields; people who add seconds expect them as well.
-        times.fixup_tz = start.tzinfo
-        times.dt = times.dt.replace(tzinfo=None)
-    return times
-
-
-def _first(times: CronSim, at: datetime) -> datetime | None:
-    """The first of ``times`` after ``at``: in an hour that is repeated, cronsim may begin with the first pass."""
-    for time in times:
-        found: datetime = time.astimezone(UTC)
-        if found > at:
-            return found
-    return None
 
 
 def trigger_of(schedule: str, timezone: str) -> Trigger:
