@@ -6,6 +6,7 @@ A new kind of schedule is a subclass of ``Trigger`` and a branch in ``trigger_of
 """
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
@@ -77,10 +78,10 @@ class CronTrigger(Trigger):
     """
     A cron expression, read in ``zone``.
 
-    ``cronsim`` walks the wall clock; what becomes of a change of that clock is decided here, as Debian's cron does. With
-    a minute or an hour that begins with ``*`` it is due whenever the wall clock shows a time that matches. Any other is
-    due once for each time: where the clock skips it, in the first minute after the gap, and the first time where the
-    clock shows it twice.
+    ``cronsim`` walks the wall clock; what becomes of a change of that clock is decided here, by the rule of Debian's
+    cron(8). With a minute or an hour that begins with ``*`` it is due whenever the wall clock shows a time that matches.
+    Any other is due once for each time: where the clock skips it, in the first minute after the gap, and the first time
+    where the clock shows it twice.
     """
 
     def __init__(self, expression: str, zone: ZoneInfo) -> None:
@@ -90,15 +91,15 @@ class CronTrigger(Trigger):
         self._is_of_fixed_times = not minute.startswith("*") and not hour.startswith("*")
         self._asked: datetime | None = None
         self._answer: datetime | None = None
-        self._walls: CronSim | None = None
-        self._offset = timedelta(0)
+        self._walls: Iterator[datetime] = iter(())
+        self._offset = _NO_TIME
         self._change = _EPOCH
 
     def after(self, at: datetime) -> datetime | None:
         """The first time after ``at``: the walk goes on where it stands, and starts anew when the clock jumped."""
         if at == self._asked:
             return self._answer
-        if self._walls is None or at != self._answer:
+        if at != self._answer:
             self._begin(at)
         self._asked = at
         self._answer = self._first_by_wall_clock(at) if self._is_of_fixed_times else self._first_by_real_time()
@@ -112,15 +113,15 @@ class CronTrigger(Trigger):
         self._walls = CronSim(self._expression, following.replace(tzinfo=None) - _SECOND)
 
     def _first_by_real_time(self) -> datetime | None:
-        while (wall := next(self._walls, None)) is not None:  # type: ignore[call-overload]
-            found: datetime = wall.replace(tzinfo=UTC) - self._offset
+        while (wall := next(self._walls, None)) is not None:
+            found = wall.replace(tzinfo=UTC) - self._offset
             if found < self._change:
                 return found
             self._begin(self._change - _SECOND)
         return None
 
     def _first_by_wall_clock(self, at: datetime) -> datetime | None:
-        while (wall := next(self._walls, None)) is not None:  # type: ignore[call-overload]
+        while (wall := next(self._walls, None)) is not None:
             found = wall.replace(tzinfo=self._zone).astimezone(UTC)
             if _is_skipped(wall, self._zone):
                 while _is_skipped(wall, self._zone):
