@@ -79,7 +79,7 @@ class CronTrigger(Trigger):
     A cron expression, read in ``zone``.
 
     ``cronsim`` walks the wall clock; what becomes of a change of that clock is decided here, by the rule of Debian's
-    cron(8). With a minute or an hour that begins with ``*`` it is due whenever the wall clock shows a time that matches.
+    cron(8). With a minute or an hour that begins with ``*`` it is due whenever the wall clock shows a matching time.
     Any other is due once for each time: where the clock skips it, in the first minute after the gap, and the first time
     where the clock shows it twice.
     """
