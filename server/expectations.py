@@ -5,7 +5,6 @@ The first expectation that does not hold decides, in the order in which they sta
 the agent does not send is no verdict on the target.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,9 +15,11 @@ from msgspec import Struct
 
 from protocol.expect import Expect, read_expect
 from protocol.outcomes import Reason
+from protocol.patterns import Pattern, pattern
 from protocol.secrets import are_lost, resolve
 
 SEARCHED_CHARACTERS = 1024 * 1024
+PARSED_CHARACTERS = 4 * 1024 * 1024
 _SHOWN = 80
 
 
@@ -97,11 +98,11 @@ def _checks(expect: Expect) -> Iterator[_Check]:
     if expect.status is not None:
         yield _status(expect.status)
     if expect.body_regex is not None:
-        yield _body(re.compile(expect.body_regex))
+        yield _body(pattern(expect.body_regex))
     for expression, wanted in (expect.json or {}).items():
         yield _json(expression, wanted)
-    for name, pattern in (expect.header or {}).items():
-        yield _header(name.lower(), re.compile(pattern))
+    for name, text in (expect.header or {}).items():
+        yield _header(name.lower(), pattern(text))
     if expect.latency is not None and expect.latency.fail_ms is not None:
         yield _latency(expect.latency.fail_ms)
     if expect.cert_valid_for_ms is not None:
@@ -122,13 +123,13 @@ def _status(wanted: tuple[int | str, ...]) -> _Check:
     return check
 
 
-def _body(pattern: re.Pattern[str]) -> _Check:
+def _body(wanted: Pattern) -> _Check:
     def check(finding: Finding, _now_ms: int) -> Judgement | None:
         if finding.body is None:
             return _no_detail("body_regex")
-        if pattern.search(finding.body[:SEARCHED_CHARACTERS]):
+        if wanted.is_in(finding.body[:SEARCHED_CHARACTERS]):
             return None
-        return _not(Reason.BODY, "body_regex", repr(finding.body[:_SHOWN]), pattern.pattern)
+        return _not(Reason.BODY, "body_regex", repr(finding.body[:_SHOWN]), wanted.text)
 
     return check
 
@@ -139,6 +140,8 @@ def _json(expression: str, wanted: Any) -> _Check:
     def check(finding: Finding, _now_ms: int) -> Judgement | None:
         if finding.body is None:
             return _no_detail("json")
+        if len(finding.body) > PARSED_CHARACTERS:
+            return _not(Reason.JSON, "json", f"{len(finding.body):,} characters", f"{PARSED_CHARACTERS:,} at most")
         try:
             found = compiled.search(msgspec.json.decode(finding.body))
         except (msgspec.DecodeError, RecursionError):
@@ -152,14 +155,14 @@ def _json(expression: str, wanted: Any) -> _Check:
     return check
 
 
-def _header(name: str, pattern: re.Pattern[str]) -> _Check:
+def _header(name: str, wanted: Pattern) -> _Check:
     def check(finding: Finding, _now_ms: int) -> Judgement | None:
         if finding.headers is None:
             return _no_detail("header")
         values = finding.headers.get(name, [])
-        if any(pattern.search(value) for value in values):
+        if any(wanted.is_in(value) for value in values):
             return None
-        return _not(Reason.HEADER, f"header {name}", ", ".join(values) if values else "none", pattern.pattern)
+        return _not(Reason.HEADER, f"header {name}", ", ".join(values) if values else "none", wanted.text)
 
     return check
 

@@ -2,7 +2,6 @@
 The series that are known: what a task says for the first time is read, checked and numbered once, then looked up.
 """
 
-import re
 from collections.abc import Mapping, Sequence, Set
 
 from jmespath.exceptions import JMESPathError
@@ -173,7 +172,7 @@ def _draft(new: NewTask) -> _Draft:
             read_options(task.name, options)
         expectations = None if expect is None else prepared(resolve(expect, new.secrets))
         agent_uuid = normal_uuid(new.target_uuid)
-    except (Unreadable, re.error, JMESPathError) as e:
+    except (Unreadable, JMESPathError) as e:
         raise InvalidParams(cover(str(e), new.secrets)) from e
     refuse(task)
     if not 0 < new.timeout_ms <= _MAX_TIMEOUT_MS:

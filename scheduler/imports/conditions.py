@@ -142,7 +142,7 @@ class Expectations:
 
     def _take_body(self, condition: _Condition) -> bool:
         function, words = condition.words()
-        pattern = _glob(words[0]) if function == "pat" else rf"\A(?:{'|'.join(map(_escaped, words))})\Z"
+        pattern = _glob(words[0]) if function == "pat" else rf"\A(?:{'|'.join(map(_escaped, words))})\z"
         if pattern is None or self._body_regex is not None:
             return False
         self._body_regex = pattern
@@ -206,7 +206,7 @@ def _glob(pattern: str) -> str | None:
     if re.search(r"[\[\]\\]", pattern):
         return None
     start = "" if pattern.startswith("*") else r"\A"
-    end = "" if pattern.endswith("*") else r"\Z"
+    end = "" if pattern.endswith("*") else r"\z"
     middle = pattern.strip("*")
     dots = "(?s)" if "*" in middle or "?" in middle else ""
     return dots + start + _escaped(middle, {"*": ".*", "?": "."}) + end

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from msgspec import Raw
 
 from protocol.errors import Unreadable
+from protocol.patterns import pattern
 from protocol.reading import normal_uuid
 from scheduler.durations import NotADuration, duration_ms
 from scheduler.jobfile.mistakes import Mistaken, Mistakes, advice
@@ -139,12 +140,12 @@ def duration(node: Node, least: str, most: str) -> int:
 
 
 def regular_expression(node: Node) -> str:
-    """A regular expression that compiles."""
+    """A regular expression of RE2."""
     text = string(node)
     try:
-        re.compile(text)
-    except (re.error, OverflowError) as e:
-        raise node.wrong(f"{shown(node)} is no regular expression: {e}; correct it") from e
+        pattern(text)
+    except Unreadable as e:
+        raise node.wrong(f"{shown(node)} is {e}; correct it") from e
     return text
 
 
