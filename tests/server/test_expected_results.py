@@ -185,6 +185,27 @@ async def test_expectations_outlive_a_restart_unless_they_hold_secrets(open_rig:
     assert [rows[one["id"]] for one in created] == ["status", "internal"]
 
 
+async def test_what_may_hold_a_secret_that_was_lost_is_withheld(open_rig: OpenRig) -> None:
+    task = {"http_request": {"url": "https://h.example/", "method": "GET", "headers": {"t": "${env:K}"}}}
+    async with open_rig() as rig, rig.agent() as agent:
+        new = [new_task(1, task_type=task, secrets={"${env:K}": "geheim"}, timeout_ms=60_000)]
+        new.append(new_task(2, task_type=REQUEST))
+        created = await rig.root.call("task_create_batch", new)
+        events = await agent.tasks(2)
+    async with open_rig() as rig, rig.agent() as agent:
+        for event in events:
+            await agent.upload(agent.response(event, response(200, "you said geheim"), detail={"address": "geheim"}))
+        rows = {row["task_id"]: row for row in await rig.root.rows(detail=True)}
+        secret, plain = (rows[one["id"]] for one in created)
+        files = b"".join(path.read_bytes() for path in rig.state_dir.iterdir() if path.is_file())
+    assert (secret["outcome"], plain["outcome"]) == ("ok", "ok")
+    assert secret["error_message"].startswith("withheld, for it may hold secrets")
+    assert secret["task_event_result"] is None
+    assert "geheim" not in str(secret)
+    assert plain["task_event_result"]["http_request"]["body"] == "you said geheim"
+    assert files.count(b"you said geheim") <= 2  # the plain one, in the database and in its log
+
+
 async def test_what_is_no_longer_declared_leaves_the_page(rig: Rig) -> None:
     job = {"name": "job", "schedule": "@daily", "timezone": "UTC", "enabled": True, "task": {"ping": "host.example"}}
     job |= {"agents": [{"uuid": AGENT, "name": "fra-1"}], "labels": {"team": "net"}}
