@@ -119,7 +119,18 @@ class Runner:
             self._failed(e, waiting=len(self._waiting) + len(beats))
             return False
         self._answered(beats, answered)
+        await self._record_gaps()
         return True
+
+    async def _record_gaps(self) -> None:
+        """Tell the server, which is back, of the ticks that were given up meanwhile."""
+        gaps = self._missed.take_gaps()
+        if gaps:
+            try:
+                await self._server.record_gaps(gaps)
+            except Error as e:
+                self._missed.put_back(gaps)
+                _log.warning("gaps not recorded; tried again with the next ticks", jobs=len(gaps), why=str(e))
 
     def _at(self, beat: Beat) -> Iterator[NewTask]:
         """The beat's tasks, complete."""

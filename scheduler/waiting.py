@@ -4,12 +4,13 @@ The beats that wait for delivery, in order, and bounded: what is too much is dro
 A beat is a pair of references until it is delivered, so that waiting costs next to nothing.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from msgspec import Struct
 
+from protocol.crontab import Gap
 from protocol.methods.task import NewTask
 
 MAX_TASKS = 200_000
@@ -32,7 +33,7 @@ class Beat(Struct, frozen=True):
 
 
 class MissedTicks:
-    """Counts the ticks that are given up, and logs them as ranges of time."""
+    """Counts the ticks that are given up, logs them as ranges of time, and keeps these by job until they are taken."""
 
     def __init__(self, *, count: Callable[[int], None], clock: Callable[[], float]) -> None:
         self._count = count
@@ -41,6 +42,7 @@ class MissedTicks:
         self._ticks = 0
         self._first_ms = 0
         self._last_ms = 0
+        self._gaps: dict[str, Gap] = {}
 
     def add(self, beat: Beat, why: str) -> None:
         """A beat is given up; the range it belongs to is logged when it has been open for ``LOG_EVERY_S``."""
@@ -51,8 +53,26 @@ class MissedTicks:
         self._ticks += len(beat.tasks)
         self._first_ms = min(self._first_ms, beat.nominal_ms)
         self._last_ms = max(self._last_ms, beat.nominal_ms)
+        for name, ticks in Counter(task.cron_source for task in beat.tasks).items():
+            self._widen(Gap(name, beat.nominal_ms, beat.nominal_ms, ticks))
         if self._clock() - self._since >= LOG_EVERY_S:
             self.log(why)
+
+    def take_gaps(self) -> list[Gap]:
+        """The ranges of each job since they were last taken."""
+        gaps, self._gaps = list(self._gaps.values()), {}
+        return gaps
+
+    def put_back(self, gaps: Iterable[Gap]) -> None:
+        """Keep ranges that were taken."""
+        for gap in gaps:
+            self._widen(gap)
+
+    def _widen(self, gap: Gap) -> None:
+        known = self._gaps.get(gap.cron_source, gap)
+        ticks = gap.ticks if known is gap else known.ticks + gap.ticks
+        first_ms, last_ms = min(known.from_ms, gap.from_ms), max(known.to_ms, gap.to_ms)
+        self._gaps[gap.cron_source] = Gap(gap.cron_source, first_ms, last_ms, ticks)
 
     def log(self, why: str) -> None:
         """End the range, if there is one."""

@@ -19,7 +19,7 @@ from protocol.tasks.interface import Task
 from scheduler.jobfile import tree
 from scheduler.jobfile.mistakes import Mistaken, Mistakes, advice
 from scheduler.jobfile.tree import Mapping, Node, Scalar
-from scheduler.jobfile.values import is_string, not_a_string, plain, secrets, shown, shown_string
+from scheduler.jobfile.values import is_string, not_a_string, plain, scalars, secrets, shown, shown_string
 
 _HOST_PORT = re.compile(r"(\[[^\]]+\]|[^:\s/]+):[0-9]{1,5}")
 _HTTP = ("http://", "https://")
@@ -40,7 +40,13 @@ def task(node: Node, mistakes: Mistakes) -> TaskText:
     """The task object at ``node``, filled; keys that its type does not have are noted as mistakes."""
     name, payload = type_of(node)
     try:
-        found, text = _read(msgspec.json.encode(plain(node)))
+        given = plain(node)
+    except Mistaken:
+        for scalar in scalars(node):
+            mistakes.attempt(plain, scalar)
+        raise
+    try:
+        found, text = _read(msgspec.json.encode(given))
     except Unreadable as e:
         raise _complaint(payload, str(e)) from e
     if isinstance(payload, Mapping) and isinstance(found.payload, Struct):

@@ -1,7 +1,7 @@
 """Readers of single values: a node in, a value out, or ``Mistaken``. YAML 1.1's guesses are refused with advice."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -215,15 +215,20 @@ def plain(node: Node, text_of: Callable[[Node], str] = string) -> Any:
             return text_of(node)
 
 
+def scalars(node: Node) -> Iterator[Scalar]:
+    """Every scalar that the node is or holds."""
+    match node:
+        case Scalar():
+            yield node
+        case Mapping(entries=entries):
+            for entry in entries.values():
+                yield from scalars(entry)
+        case Sequence(elements=elements):
+            for element in elements:
+                yield from scalars(element)
+
+
 def secrets(nodes: Iterable[Node]) -> dict[str, str]:
     """The values by reference, of all that is in the nodes or below them."""
-    found: dict[str, str] = {}
-    for node in nodes:
-        match node:
-            case Scalar(parts=parts) if parts is not None:
-                found |= {part.reference: part.value for part in parts if isinstance(part, Secret)}
-            case Mapping(entries=entries):
-                found |= secrets(entries.values())
-            case Sequence(elements=elements):
-                found |= secrets(elements)
-    return found
+    parts = [part for node in nodes for scalar in scalars(node) for part in scalar.parts or ()]
+    return {part.reference: part.value for part in parts if isinstance(part, Secret)}

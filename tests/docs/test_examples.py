@@ -4,11 +4,13 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 import structlog
 import yaml
 from jsonschema import Draft202012Validator
 
 from agent.config import load as load_agent
+from scheduler.jobfile import JobFileError
 from scheduler.jobfile import load as load_jobs
 from scheduler.jobfile.schema import schema
 
@@ -27,6 +29,18 @@ def test_the_example_of_a_job_file_is_accepted(tmp_path: Path) -> None:
     file = tmp_path / "jobs.yaml"
     file.write_text(example)
     assert [job.name for job in load_jobs([file]).jobs] == ["edge-ping", "daily-check"]
+
+
+def test_seven_mistakes_are_told_as_the_page_shows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [broken] = re.findall(r"```yml\n(.*?)```", JOB_FILE, re.DOTALL)
+    [shown] = re.findall(r"```console\n\$ cronprobe check jobs.yaml\n(.*?)```", JOB_FILE, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CHECK_TOKEN", raising=False)
+    Path("jobs.yaml").write_text(broken)
+    with pytest.raises(JobFileError) as caught:
+        load_jobs([Path("jobs.yaml")])
+    assert len(caught.value.mistakes) == 7
+    assert str(caught.value) + "\n" == shown
 
 
 def test_the_schema_in_the_repository_is_fresh() -> None:

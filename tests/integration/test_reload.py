@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -28,7 +29,8 @@ async def test_a_change_disturbs_no_other_job_and_a_mistake_changes_nothing(tmp_
             assert status == 400, broken
             assert len(said["mistakes"]) == 1
             assert said["mistakes"][0].startswith(str(site.file)), said
-        await site.process.says("job file not loaded; the old jobs go on")
+            path = said["mistakes"][0].split(": ")[1]
+            await site.process.says("job file not loaded; the old jobs go on.*" + re.escape(path))
         assert await site.metric("cronprobe_config_last_reload_successful 0.0")
         await site.declared("new", "steady")
         site.write(STEADY)

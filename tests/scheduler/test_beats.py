@@ -114,6 +114,8 @@ async def test_an_overflow_drops_the_oldest_beats_counts_and_logs_them_as_a_rang
             assert counts.ticks("missed") == 3 * 5_000
             server.answering.set()
             await server.until(lambda: len(server.calls) == 41)
+            await server.until(lambda: bool(server.gaps))
+    assert [(gap.from_ms, gap.to_ms, gap.ticks) for gap in server.gaps] == [(1_000, 3_000, 15_000)]
     assert scheduled(server)[:3] == [0, 0, 4_000]
     assert scheduled(server)[-1] == 43_000
     assert (counts.ticks("fired"), counts.ticks("missed")) == (200_002, 15_000)
