@@ -52,6 +52,7 @@ class Jobs:
         self._probes = probes
         self._jobs: list[Job] = []
         self._text = b""
+        self._retired: set[ProbeLabels] = set()
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self._jobs)
@@ -97,9 +98,10 @@ class Jobs:
             await self._writer.write(PutSetting(_SETTING, text.decode()))
             self._jobs = await self._numbered(jobs)
             self._text = text
-            gone = before - self._labels()
-            self._probes.drop(gone)
-            self._series.forget(gone)
+            self._retired = (self._retired | before) - self._labels()
+        # Again with every declaration: a tick that waited while its job was removed brings the series back.
+        self._probes.drop(self._retired)
+        self._series.forget(self._retired)
         return last_ticks
 
     async def record_gaps(self, gaps: Sequence[Gap]) -> None:

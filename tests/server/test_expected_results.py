@@ -219,6 +219,10 @@ async def test_what_is_no_longer_declared_leaves_the_page(rig: Rig) -> None:
     await rig.root.call("job_declare", [])
     _, page = await rig.root.page("/metrics")
     assert 'cron_source="job"' not in page
+    await rig.root.call("task_create_batch", [new_task(2, agent_name="fra-1", target="host.example")])  # it had waited
+    await rig.root.call("job_declare", [])
+    _, page = await rig.root.page("/metrics")
+    assert 'cron_source="job"' not in page
 
 
 async def test_gaps_are_kept_once_and_shown_newest_first(rig: Rig) -> None:
