@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from cli.client import Client
 from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
-from cli.screen import Output, console, show
+from cli.screen import Output, console, printable, show
 from protocol.errors import ConfigError, Error
 from protocol.methods.task import Created, NewTask
 from scheduler.beats import due_of
@@ -121,7 +121,7 @@ def _row(task: NewTask, row: Mapping[str, Any]) -> dict[str, Any]:
         "target": task.target,
         "outcome": row["outcome"],
         "reason": row["reason"],
-        "ms": duration,
+        "ms": None if duration is None else round(duration, 3),
         "message": row["error_message"],
     }
 
@@ -136,6 +136,7 @@ def _junit(job: str, rows: Sequence[Mapping[str, Any]]) -> str:
             suite, "testcase", classname=job, name=name, time=f"{(row['ms'] or 0) / 1_000:.6f}"
         )
         if row["outcome"] != "ok":
-            failure = ElementTree.SubElement(case, "failure", message=row["message"] or "", type=row["reason"] or "")
-            failure.text = f"{row['outcome']} / {row['reason']}: {row['message']}"
+            message = printable(row["message"] or "")  # XML has no place for control characters
+            failure = ElementTree.SubElement(case, "failure", message=message, type=row["reason"] or "")
+            failure.text = f"{row['outcome']} / {row['reason']}: {message}"
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
