@@ -7,13 +7,22 @@ whatever way it is escaped. What else becomes of a value, such as its base64 or 
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from urllib.parse import quote
 
 import msgspec
 
+from protocol.patterns import Pattern, pattern
+
 SHORTEST = 4
 """A shorter value is not told from ordinary text, and is not covered."""
+
+LONGEST_MIXED = 1_000
+"""A longer value is looked for as a whole, and not with each character escaped in a way of its own."""
+
+PROGRAM_BYTES = 64 * 1024 * 1024
+"""Enough for hundreds of values of that length."""
 
 REFERENCE = re.compile(r"\$\{(env|file):[^{}]+\}")
 
@@ -53,39 +62,40 @@ def cover_json(text: str, secrets: Mapping[str, str]) -> str:
 
 
 def _covered(text: str, secrets: Mapping[str, str], written: Callable[[str], str]) -> str:
-    long = tuple((value, reference) for reference, value in secrets.items() if len(value) >= SHORTEST)
-    if not long:
+    longest_first = sorted(((value, reference) for reference, value in secrets.items()), key=lambda pair: -len(pair[0]))
+    for value, reference in longest_first:
+        if len(value) > LONGEST_MIXED:
+            once = json_inside(value)
+            for form in (json_inside(once), once, value, quote(value, safe="")):
+                text = text.replace(form, written(reference))
+    mixed = [pair for pair in longest_first if SHORTEST <= len(pair[0]) <= LONGEST_MIXED]
+    if not mixed:
         return text
-    pattern, references = _forms(long)
-    return pattern.sub(lambda match: written(references[(match.lastindex or 1) - 1]), text)
+    return _any_of(tuple(value for value, _ in mixed)).replaced(text, lambda group: written(mixed[group - 1][1]))
 
 
 @lru_cache(maxsize=4_096)
-def _forms(values: Iterable[tuple[str, str]]) -> tuple[re.Pattern[str], list[str]]:
-    """What finds a value in any of its forms, each in a group of its own, and the references of the groups."""
-    longest_first = sorted(values, key=lambda pair: -len(pair[0]))
-    return (
-        re.compile("|".join(f"({''.join(map(_piece, _PIECE.findall(value)))})" for value, _ in longest_first)),
-        [reference for _, reference in longest_first],
-    )
+def _any_of(values: Sequence[str]) -> Pattern:
+    """What finds a value in any of its forms, each in a group of its own."""
+    return pattern("|".join(f"({''.join(map(_piece, _PIECE.findall(value)))})" for value in values), PROGRAM_BYTES)
 
 
 @lru_cache(maxsize=1_024)
 def _piece(piece: str) -> str:
     """
     A pattern for a character, or a run of backslashes, as it is and as JSON (RFC 8259, 7) and URLs (RFC 3986, 2.1)
-    escape it. It is atomic, so that a text that is nearly a value is not read again and again.
+    escape it.
     """
     if piece.isascii() and piece.isalnum():
         return piece
     percent = "".join(f"%{byte:02X}" for byte in piece.encode())
     if piece.startswith("\\"):
         runs = [rf"\\{{{len(piece) * level}}}" for level in _LEVELS]
-        return f"(?>{'|'.join(runs)}|(?i:{percent}))"
+        return f"(?:{'|'.join(runs)}|(?i:{percent}))"
     forms = [f"(?i:{percent})", r"\\{0,7}" + re.escape(piece)]
     escaped = json.dumps(piece)[1:-1].removeprefix("\\")
     if escaped != piece:
         forms.append(rf"\\{{1,7}}(?i:{re.escape(escaped)})")
     if piece == " ":
         forms.append(r"\+")
-    return f"(?>{'|'.join(forms)})"
+    return f"(?:{'|'.join(forms)})"

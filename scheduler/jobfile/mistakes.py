@@ -72,7 +72,7 @@ class Mistakes:
 
     def add(self, mistake: Mistake) -> None:
         """Note a mistake and go on."""
-        self._found.add(replace(mistake, text=cover(mistake.text, self._secrets)))
+        self._found.add(mistake)
 
     @property
     def has_secrets(self) -> bool:
@@ -100,7 +100,7 @@ class Mistakes:
             JobFileError: there are some.
         """
         if self._found:
-            raise JobFileError(self._found)
+            raise JobFileError({replace(found, text=cover(found.text, self._secrets)) for found in self._found})
 
 
 def advice(word: str, known: Iterable[str]) -> str:

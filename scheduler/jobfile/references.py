@@ -73,6 +73,8 @@ class References:
             return Key(inside)
         else:
             raise ValueError(f"found '${{{inside}}}'; {_WANT}")
+        if not _is_unicode(value):
+            raise ValueError(f"the value of '${{{inside}}}' is not UTF-8; correct it")
         self.found[f"${{{inside}}}"] = value
         return Secret(f"${{{inside}}}", value)
 
@@ -85,6 +87,11 @@ class References:
             name = match["name"]
             raise ValueError(f"the environment has no {name}; set it, or write ${{env:{name}:-default}}")
         return value
+
+
+def _is_unicode(value: str) -> bool:
+    """Whether an environment variable held UTF-8: Python keeps other bytes as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _of_file(name: str, job_file: str) -> str:

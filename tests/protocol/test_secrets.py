@@ -65,6 +65,21 @@ def test_text_that_nearly_is_a_value_takes_no_longer(tmp_path: object) -> None:
     assert time.perf_counter() - start < 5
 
 
+def test_a_long_value_is_covered_as_it_is_and_escaped_as_a_whole() -> None:
+    key = "-----BEGIN KEY-----\n" + "MIIEvQIBADANBgkqhkiG9w0B+/AQEF\n" * 2_000
+    secrets = {"${file:key.pem}": key, "${env:K}": VALUE}
+    for form in (key, json.dumps(key)[1:-1], json.dumps(json.dumps(key)[1:-1])[1:-1], quote(key, safe="")):
+        assert cover(f"<{form}>{VALUE}", secrets) == "<${file:key.pem}>${env:K}"
+
+
+def test_covering_ten_megabytes_holds_nobody_up() -> None:
+    text = json.dumps({"body": "lorem ipsum 'dolor' sit amet, " * 350_000})
+    assert cover_json(text, SECRETS) == text  # compiled now
+    start = time.perf_counter()
+    cover_json(text, SECRETS)
+    assert time.perf_counter() - start < 1
+
+
 def test_base64_is_beyond_what_is_covered() -> None:
     text = base64.b64encode(VALUE.encode()).decode()
     assert cover(text, SECRETS) == text

@@ -230,6 +230,13 @@ def test_secrets_travel_beside_their_references(tmp_path: Path, monkeypatch: pyt
     assert "abc123" not in everything
 
 
+def test_a_secret_that_is_no_text_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATIN", "B\udcfcro")
+    assert mistake(tmp_path, "description: '${env:LATIN}'") == (
+        "jobs.j.description: the value of '${env:LATIN}' is not UTF-8; correct it"
+    )
+
+
 def test_a_missing_secret_is_one_mistake(tmp_path: Path) -> None:
     request = '{http_request: {url: "http://${env:NOT_THERE_AT_ALL}/", method: GET}}'
     assert mistake(tmp_path, "enabled: true", task=request).startswith(
