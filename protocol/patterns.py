@@ -50,4 +50,5 @@ def pattern(text: str, program_bytes: int = PROGRAM_BYTES) -> Pattern:
         return Pattern(text, re2.compile(text, options))
     except re2.error as e:
         why = e.args[0].decode(errors="replace") if e.args and isinstance(e.args[0], bytes) else str(e)
-        raise Unreadable(f"no regular expression of RE2: {why}") from e
+        what, _, where = why.partition(": ")
+        raise Unreadable(f"no regular expression of RE2: {what} in '{where}'") from e

@@ -28,6 +28,7 @@ REFERENCE = re.compile(r"\$\{(env|file):[^{}]+\}")
 
 # JSON in JSON in JSON: a quote has seven backslashes then, and a backslash is eight.
 _LEVELS = (8, 4, 2, 1)
+_QUOTED = re.compile(r"['\"`].*(['\"`]|…)", re.DOTALL)
 _PIECE = re.compile(r"\\+|.", re.DOTALL)
 
 
@@ -49,6 +50,11 @@ def are_lost(text: str, secrets: Mapping[str, str]) -> bool:
     """Whether the JSON has references that nobody knows the values of any more."""
     known = {json_inside(reference) for reference in secrets}
     return any(match[0] not in known for match in REFERENCE.finditer(text))
+
+
+def without_quotes(text: str, secrets: Mapping[str, str]) -> str:
+    """A complaint with the references in the place of what it quotes, which may be a part of a value."""
+    return _QUOTED.sub(lambda _: f"'{', '.join(secrets)}'", text) if secrets else text
 
 
 def cover(text: str, secrets: Mapping[str, str]) -> str:

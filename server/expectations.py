@@ -16,11 +16,12 @@ from msgspec import Struct
 from protocol.expect import Expect, read_expect
 from protocol.outcomes import Reason
 from protocol.patterns import Pattern, pattern
-from protocol.secrets import are_lost, resolve
+from protocol.secrets import are_lost, cover, resolve
 
 SEARCHED_CHARACTERS = 1024 * 1024
 PARSED_CHARACTERS = 4 * 1024 * 1024
 _SHOWN = 80
+_LONGEST_FORM = 16
 
 
 class Finding(Struct, frozen=True):
@@ -46,24 +47,47 @@ class Judgement(Struct, frozen=True):
     is_degraded: bool = False
 
 
-_Check = Callable[[Finding, int], Judgement | None]
+class Miss(Struct, frozen=True):
+    """An expectation that does not hold; ``got`` as it was found, however long, a text when it is to be quoted."""
+
+    reason: Reason
+    what: str
+    got: str
+    want: str = ""
+    is_quoted: bool = False
+
+
+_Check = Callable[[Finding, int], Miss | None]
 
 
 class Expectations:
-    """All that a job expects."""
+    """All that a job expects; ``secrets`` are values by reference, which no message shows, whole or in part."""
 
-    def __init__(self, expect: Expect) -> None:
+    def __init__(self, expect: Expect, secrets: Mapping[str, str] = {}) -> None:
         self._checks = list(_checks(expect))
         self._warn_ms = None if expect.latency is None else expect.latency.warn_ms
+        self._secrets = secrets
+        self._looked_at = _SHOWN + _LONGEST_FORM * max(map(len, secrets.values()), default=0)
 
     def judge(self, finding: Finding, now_ms: int) -> Judgement:
         """The first that does not hold, or that all do."""
         for check in self._checks:
-            judgement = check(finding, now_ms)
-            if judgement is not None:
-                return judgement
+            miss = check(finding, now_ms)
+            if miss is not None:
+                return Judgement(miss.reason, self._message(miss))
         slow = self._warn_ms is not None and finding.latency_ms is not None and finding.latency_ms > self._warn_ms
         return Judgement(is_degraded=slow)
+
+    def _message(self, miss: Miss) -> str:
+        if miss.reason is Reason.NO_DETAIL:
+            return f"expect.{miss.what}: the agent does not say what this needs; update it"
+        got = self._short(miss.got)
+        return f"expect.{miss.what}: got {repr(got) if miss.is_quoted else got}, want {self._short(miss.want)}"
+
+    def _short(self, text: str) -> str:
+        """The beginning, covered before it is cut: what is left of a value could not be told from other text."""
+        covered = cover(text[: self._looked_at], self._secrets)
+        return covered if len(covered) <= _SHOWN else f"{covered[:_SHOWN]}…"
 
 
 class Unresolved(Expectations):
@@ -79,19 +103,19 @@ class Unresolved(Expectations):
         )
 
 
-def prepared(text: bytes) -> Expectations:
+def prepared(text: bytes, secrets: Mapping[str, str]) -> Expectations:
     """
-    The expectations of a JSON whose references are resolved.
+    The expectations of a JSON with references, which ``secrets`` has the values of.
 
     Raises:
         Unreadable: they are none.
     """
-    return Expectations(read_expect(text))
+    return Expectations(read_expect(resolve(text, secrets)), secrets)
 
 
 def prepared_again(text: str, secrets: Mapping[str, str]) -> Expectations:
     """The expectations of a stored JSON; ``secrets`` may lack what its references stand for."""
-    return Unresolved() if are_lost(text, secrets) else prepared(resolve(text.encode(), secrets))
+    return Unresolved() if are_lost(text, secrets) else prepared(text.encode(), secrets)
 
 
 def _checks(expect: Expect) -> Iterator[_Check]:
@@ -112,24 +136,24 @@ def _checks(expect: Expect) -> Iterator[_Check]:
 
 
 def _status(wanted: tuple[int | str, ...]) -> _Check:
-    def check(finding: Finding, _now_ms: int) -> Judgement | None:
+    def check(finding: Finding, _now_ms: int) -> Miss | None:
         status = finding.status
         if status is None:
             return _no_detail("status")
         if status in wanted or f"{status // 100}xx" in wanted:
             return None
-        return _not(Reason.STATUS, "status", status, " or ".join(map(str, wanted)))
+        return Miss(Reason.STATUS, "status", str(status), " or ".join(map(str, wanted)))
 
     return check
 
 
 def _body(wanted: Pattern) -> _Check:
-    def check(finding: Finding, _now_ms: int) -> Judgement | None:
+    def check(finding: Finding, _now_ms: int) -> Miss | None:
         if finding.body is None:
             return _no_detail("body_regex")
         if wanted.is_in(finding.body[:SEARCHED_CHARACTERS]):
             return None
-        return _not(Reason.BODY, "body_regex", repr(finding.body[:_SHOWN]), wanted.text)
+        return Miss(Reason.BODY, "body_regex", finding.body, wanted.text, is_quoted=True)
 
     return check
 
@@ -137,80 +161,72 @@ def _body(wanted: Pattern) -> _Check:
 def _json(expression: str, wanted: Any) -> _Check:
     compiled = jmespath.compile(expression)
 
-    def check(finding: Finding, _now_ms: int) -> Judgement | None:
+    def check(finding: Finding, _now_ms: int) -> Miss | None:
         if finding.body is None:
             return _no_detail("json")
         if len(finding.body) > PARSED_CHARACTERS:
-            return _not(Reason.JSON, "json", f"{len(finding.body):,} characters", f"{PARSED_CHARACTERS:,} at most")
+            return Miss(Reason.JSON, "json", f"{len(finding.body):,} characters", f"{PARSED_CHARACTERS:,} at most")
         try:
             found = compiled.search(msgspec.json.decode(finding.body))
         except (msgspec.DecodeError, RecursionError):
-            return _not(Reason.JSON, "json", repr(finding.body[:_SHOWN]), "a JSON document")
+            return Miss(Reason.JSON, "json", finding.body, "a JSON document", is_quoted=True)
         except JMESPathError as e:
-            return _not(Reason.JSON, f"json {expression}", str(e), _shown(wanted))
+            return Miss(Reason.JSON, f"json {expression}", str(e), _shown(wanted))
         if found == wanted and isinstance(found, bool) == isinstance(wanted, bool):
             return None
-        return _not(Reason.JSON, f"json {expression}", _shown(found), _shown(wanted))
+        return Miss(Reason.JSON, f"json {expression}", _shown(found), _shown(wanted))
 
     return check
 
 
 def _header(name: str, wanted: Pattern) -> _Check:
-    def check(finding: Finding, _now_ms: int) -> Judgement | None:
+    def check(finding: Finding, _now_ms: int) -> Miss | None:
         if finding.headers is None:
             return _no_detail("header")
         values = finding.headers.get(name, [])
         if any(wanted.is_in(value) for value in values):
             return None
-        return _not(Reason.HEADER, f"header {name}", ", ".join(values) if values else "none", wanted.text)
+        return Miss(Reason.HEADER, f"header {name}", ", ".join(values) if values else "none", wanted.text)
 
     return check
 
 
 def _latency(most_ms: int) -> _Check:
-    def check(finding: Finding, _now_ms: int) -> Judgement | None:
+    def check(finding: Finding, _now_ms: int) -> Miss | None:
         if finding.latency_ms is None:
             return _no_detail("latency")
         if finding.latency_ms <= most_ms:
             return None
-        return _not(Reason.LATENCY, "latency", f"{finding.latency_ms:.1f} ms", f"{most_ms} ms at most")
+        return Miss(Reason.LATENCY, "latency", f"{finding.latency_ms:.1f} ms", f"{most_ms} ms at most")
 
     return check
 
 
 def _certificate(least_ms: int) -> _Check:
-    def check(finding: Finding, now_ms: int) -> Judgement | None:
+    def check(finding: Finding, now_ms: int) -> Miss | None:
         if finding.cert_expires_ms is None:
             return _no_detail("cert_valid_for")
         left_ms = finding.cert_expires_ms - now_ms
         if left_ms >= least_ms:
             return None
         got = f"{left_ms / 86_400_000:.1f} days"
-        return _not(Reason.CERT_EXPIRY, "cert_valid_for", got, f"{least_ms / 86_400_000:g} days at least")
+        return Miss(Reason.CERT_EXPIRY, "cert_valid_for", got, f"{least_ms / 86_400_000:g} days at least")
 
     return check
 
 
 def _loss(most: float) -> _Check:
-    def check(finding: Finding, _now_ms: int) -> Judgement | None:
+    def check(finding: Finding, _now_ms: int) -> Miss | None:
         if finding.loss is None:
             return _no_detail("loss")
-        return None if finding.loss <= most else _not(Reason.LOSS, "loss", f"{finding.loss:g} %", f"{most:g} % at most")
+        return None if finding.loss <= most else Miss(Reason.LOSS, "loss", f"{finding.loss:g} %", f"{most:g} % at most")
 
     return check
 
 
-def _not(reason: Reason, what: str, got: object, want: str) -> Judgement:
-    return Judgement(reason, f"expect.{what}: got {_short(str(got))}, want {_short(want)}")
-
-
-def _no_detail(what: str) -> Judgement:
-    return Judgement(Reason.NO_DETAIL, f"expect.{what}: the agent does not say what this needs; update it")
+def _no_detail(what: str) -> Miss:
+    return Miss(Reason.NO_DETAIL, what, "")
 
 
 def _shown(value: Any) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from protocol.errors import InvalidInput, InvalidParams, RpcError, Unreadable
 from protocol.methods.task import NewTask
 from protocol.reading import normal_uuid
-from protocol.secrets import REFERENCE, are_lost, cover, resolve
+from protocol.secrets import REFERENCE, are_lost, cover, resolve, without_quotes
 from protocol.tasks import TASK_TYPES, read_options, read_shown_task, read_task, wire_text
 from protocol.tasks.interface import Task
 from server.expectations import Expectations, prepared, prepared_again
@@ -170,11 +170,11 @@ def _draft(new: NewTask) -> _Draft:
         options = None if given_options is None else resolve(given_options, new.secrets)
         if options is not None:
             read_options(task.name, options)
-        expectations = None if expect is None else prepared(resolve(expect, new.secrets))
+        expectations = None if expect is None else prepared(expect, new.secrets)
         agent_uuid = normal_uuid(new.target_uuid)
     except (Unreadable, JMESPathError) as e:
-        raise InvalidParams(cover(str(e), new.secrets)) from e
-    refuse(task)
+        raise InvalidParams(without_quotes(str(e), new.secrets)) from e
+    refuse(task, new.secrets)
     if not 0 < new.timeout_ms <= _MAX_TIMEOUT_MS:
         raise InvalidInput(f"timeout_ms is {new.timeout_ms}, want 1 to {_MAX_TIMEOUT_MS}")
     if not 0 < len(new.cron_source) <= _MAX_NAME:
@@ -232,16 +232,16 @@ def _target(row: StoredTask) -> str:
     return TASK_TYPES[task.name].target(task.payload)
 
 
-def refuse(task: Task) -> None:
+def refuse(task: Task, secrets: Mapping[str, str] = {}) -> None:
     """
-    Refuse a task that decodes and makes no sense.
+    Refuse a task that decodes and makes no sense, and quote nothing of one that has secrets.
 
     Raises:
         InvalidInput: its type says why.
     """
     wrong = TASK_TYPES[task.name].refuse(task.payload)
     if wrong is not None:
-        raise InvalidInput(wrong)
+        raise InvalidInput(without_quotes(wrong, secrets))
 
 
 def _names(drafts: Sequence[_Draft]) -> InternNames:

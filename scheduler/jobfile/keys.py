@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from protocol.schemas import Schema
+from protocol.secrets import without_quotes
 from scheduler import cron
 from scheduler.jobfile import shapes, values
 from scheduler.jobfile.calendar import any_window, weekly
@@ -47,7 +48,7 @@ def _schedule(node: Node) -> str:
     try:
         cron.read_schedule(text)
     except cron.ScheduleError as e:
-        raise node.wrong(str(e)) from e
+        raise node.wrong(without_quotes(str(e), values.secrets([node]))) from e
     return " ".join(text.split())
 
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from protocol.errors import Unreadable
+from protocol.secrets import without_quotes
 from protocol.tasks import TASK_TYPES, read_options
 from scheduler.jobfile import values
 from scheduler.jobfile.mistakes import Mistaken, Mistakes, advice
@@ -68,7 +69,7 @@ def _check(type_name: str, read: Mapping[str, Any], nodes: Mapping[str, Node]) -
     try:
         read_options(type_name, Raw(msgspec.json.encode(read)))
     except Unreadable as e:
-        raise _complaint(str(e), nodes) from e
+        raise _complaint(without_quotes(str(e), values.secrets(nodes.values())), nodes) from e
 
 
 def _complaint(text: str, nodes: Mapping[str, Node]) -> Mistaken:

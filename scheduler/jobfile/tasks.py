@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from protocol.errors import Unreadable
-from protocol.secrets import json_inside
+from protocol.secrets import json_inside, without_quotes
 from protocol.tasks import TASK_TYPES, read_task, wire_text
 from protocol.tasks.http_request import HttpRequest
 from protocol.tasks.interface import Task
@@ -48,17 +48,23 @@ def task(node: Node, mistakes: Mistakes) -> TaskText:
     try:
         found, text = _read(msgspec.json.encode(given))
     except Unreadable as e:
-        raise _complaint(payload, str(e)) from e
+        raise _complaint(payload, _shown(str(e), node)) from e
     if isinstance(payload, Mapping) and isinstance(found.payload, Struct):
         payload.only(found.payload.__struct_fields__, mistakes)
     refusal = TASK_TYPES[name].refuse(found.payload)
     if refusal is not None:
-        raise payload.wrong(f"{refusal}; correct it")
+        raise payload.wrong(f"{_shown(refusal, node)}; correct it")
     hopeless = _hopeless(found)
     if hopeless is not None:
-        raise payload.wrong(hopeless)
+        raise payload.wrong(_shown(hopeless, node))
     references = list(secrets([node])) if mistakes.has_secrets else []
     return _with_references(node, references) if references else text
+
+
+def _shown(complaint: str, node: Node) -> str:
+    """What may be said of a task: where it has secrets, nothing is quoted of it."""
+    where = _WHERE.search(complaint)
+    return without_quotes(_WHERE.sub("", complaint), secrets([node])) + (where[0] if where else "")
 
 
 @lru_cache(maxsize=16_384)

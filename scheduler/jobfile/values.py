@@ -145,7 +145,8 @@ def regular_expression(node: Node) -> str:
     try:
         pattern(text)
     except Unreadable as e:
-        raise node.wrong(f"{shown(node)} is {e}; correct it") from e
+        why = "no regular expression of RE2" if secrets([node]) else str(e)
+        raise node.wrong(f"{shown(node)} is {why}; correct it") from e
     return text
 
 

@@ -230,6 +230,31 @@ def test_secrets_travel_beside_their_references(tmp_path: Path, monkeypatch: pyt
     assert "abc123" not in everything
 
 
+@pytest.mark.parametrize(
+    ("task", "keys"),
+    [
+        ("{http_ping: '${env:LONG}'}", "enabled: true"),
+        ("{tcp_ping: '${env:LONG}'}", "enabled: true"),
+        ("{http_request: {url: 'http://h/', method: 'a ${env:LONG}'}}", "enabled: true"),
+        ("{http_request: {url: 'http://h/', method: GET, ip: '${env:LONG}'}}", "enabled: true"),
+        ("{http_request: {url: 'http://h/', method: GET}}", "options: {proxy: '${env:LONG}'}"),
+        ("{http_request: {url: 'http://h/', method: GET}}", "options: {max_body: '${env:LONG}'}"),
+        ("{http_request: {url: 'http://h/', method: GET}}", "expect: {body_regex: '(${env:LONG}'}"),
+        ("{ping: h}", "timeout: '${env:LONG}'"),
+        ("{ping: h}", "timezone: '${env:LONG}'"),
+        ("{ping: h}", "target: ['${env:LONG}']"),
+    ],
+)
+def test_a_mistake_shows_no_part_of_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, keys: str
+) -> None:
+    monkeypatch.setenv("LONG", "geheim'" * 40)
+    assert "gehe" not in mistake(tmp_path, keys, task=task)
+    with pytest.raises(JobFileError) as caught:
+        loaded(tmp_path, f"jobs: {{j: {{agents: [a0], task: {task}, schedule: '1 ${{env:LONG}} * * *'}}}}\n")
+    assert "gehe" not in str(caught.value)
+
+
 def test_a_secret_that_is_no_text_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATIN", "B\udcfcro")
     assert mistake(tmp_path, "description: '${env:LATIN}'") == (

@@ -185,6 +185,41 @@ async def test_expectations_outlive_a_restart_unless_they_hold_secrets(open_rig:
     assert [rows[one["id"]] for one in created] == ["status", "internal"]
 
 
+@pytest.mark.parametrize("length", [10, 79, 200])
+async def test_no_part_of_a_secret_is_in_a_message(rig: Rig, length: int) -> None:
+    secret = ("geheim" * 40)[:length]
+    task = {"http_request": {"url": "https://h.example/", "method": "GET", "headers": {"t": "${env:K}"}}}
+    for expect in (
+        {"body_regex": "^${env:K}-${env:K}"},
+        {"json": {"a": "${env:K}"}},
+        {"json": {"b": "${env:K}x"}},
+        {"header": {"t": "${env:K}y"}},
+    ):
+        async with rig.agent() as agent:
+            new = new_task(length + len(str(expect)), task_type=task, expect=expect, secrets={"${env:K}": secret})
+            [created] = await rig.root.call("task_create_batch", [new])
+            text = '{"b": "' + "x" * 60 + secret + '"}'
+            echo = {"http_request": {"status": 200, "headers": [{"t": "x" * 60 + secret}], "body": text}}
+            await agent.upload(agent.response(await agent.task(), echo))
+        [row] = await rig.root.rows({"task_id": created["id"]}, detail=True)
+        assert row["reason"] in ("body", "json", "header")
+        assert "gehe" not in str(row)
+
+
+async def test_what_is_refused_quotes_no_part_of_a_secret(rig: Rig) -> None:
+    secrets = {"${env:K}": "geheim" * 40}
+    for wrong in (
+        {"task_type": {"http_ping": "${env:K}"}},
+        {"task_type": {"http_request": {"url": "http://h/", "method": "a ${env:K}"}}},
+        {"task_type": REQUEST, "options": {"proxy": "${env:K}"}},
+        {"task_type": REQUEST, "options": {"http_version": "${env:K}"}},
+        {"task_type": REQUEST, "expect": {"body_regex": "(${env:K}"}},
+    ):
+        [answer] = await rig.root.call("task_create_batch", [new_task(secrets=secrets, **wrong)])
+        assert "code" in answer
+        assert "gehe" not in str(answer), answer
+
+
 async def test_what_may_hold_a_secret_that_was_lost_is_withheld(open_rig: OpenRig) -> None:
     task = {"http_request": {"url": "https://h.example/", "method": "GET", "headers": {"t": "${env:K}"}}}
     async with open_rig() as rig, rig.agent() as agent:
