@@ -1,10 +1,19 @@
-"""What all tests share: the ledger of recorded cases at the end of a run."""
+"""What all tests share: the ledger of recorded cases at the end of a run, and one PostgreSQL."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from tests.externals import pytest_runtest_setup as pytest_runtest_setup
+from tests.postgres import Cluster, open_cluster
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL for whoever asks; the test is marked ``external("postgres")``."""
+    with open_cluster() as cluster:
+        yield cluster
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,11 +6,13 @@ A new program: its line in ``INSTALL``.
 
 import os
 import shutil
+from glob import glob
 from typing import NoReturn
 
 import pytest
 
 INSTALL = {
+    "postgres": "apt-get install postgresql",
     "prometheus": "apt-get install prometheus",
     "ip": "apt-get install iproute2",
     "unshare": "apt-get install util-linux",
@@ -23,7 +25,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def need(program: str) -> None:
-    if shutil.which(program) is None:
+    folders = [os.environ.get("PATH", os.defpath), *glob("/usr/lib/postgresql/*/bin")]
+    if shutil.which(program, path=os.pathsep.join(folders)) is None:
         absent(f"{program} is not installed; run: {INSTALL[program]}")
 
 

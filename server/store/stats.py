@@ -36,7 +36,7 @@ def select_stats(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
             *ranked,
         )
         .group_by(*keys)
-        .order_by(*keys)
+        .order_by(*(key.nulls_first() for key in keys))
         .limit(MOST_GROUPS + 1)
     )
 
