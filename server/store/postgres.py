@@ -6,7 +6,7 @@ and nothing has to be asked of a connection that may be dead. Several servers ma
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from server.store.interface import Change
 from server.store.migrations import MigrationFailed, migrate
 from server.store.postgres_changes import apply
 from server.store.postgres_days import LOCK, Days
+from server.store.postgres_expiry import find_expired
 from server.store.postgres_url import driver_error, read_url, start_error
 from server.store.reading import Reading
 from server.store.tables import setting
@@ -104,6 +105,10 @@ class PostgresStore(Reading):
             return value
 
         return await self._read(run)
+
+    async def expired(self, before_ms: Mapping[str, int], others_before_ms: int | None, most: int) -> list[int]:
+        """See ``Store``."""
+        return await self._read(lambda connection: find_expired(connection, before_ms, others_before_ms, most))
 
     async def close(self) -> None:
         """Let go of all connections."""

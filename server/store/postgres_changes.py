@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.store import queries
 from server.store.interface import (
     Change,
+    DeleteGaps,
+    DeleteIds,
     DeleteTasks,
     DeleteToken,
     FinishRow,
@@ -31,7 +33,7 @@ from server.store.interface import (
 )
 from server.store.postgres_names import intern
 from server.store.postgres_rows import LATE_RESULT, RUNNING, delete_rows, end_rows, insert_rows
-from server.store.postgres_unnest import columns, unnest
+from server.store.postgres_unnest import columns, touched, unnest
 from server.store.text import to_stored
 
 _RESERVE = """
@@ -83,6 +85,10 @@ async def _apply(connection: AsyncConnection, raw: Any, change: Change) -> objec
         case DeleteTasks(conditions, most):
             doomed = await connection.execute(queries.select_doomed(conditions, most))
             return await delete_rows(raw, [row[0] for row in doomed])
+        case DeleteIds(ids):
+            return (await delete_rows(raw, ids))[0]
+        case DeleteGaps(before_ms):
+            return touched(await raw.execute("DELETE FROM gap WHERE to_ms < $1", before_ms))
         case InternNames():
             return await intern(raw, change)
         case PutToken(row):

@@ -38,7 +38,7 @@ async def _numbers(
     """The numbers of the keys, which are the rows' first ``width`` fields; rows that are not there are inserted."""
     wanted = list(keys)
     found = await _find(raw, table, fields[:width], wanted)
-    new = sorted((row for row in rows if row[:width] not in found), key=lambda row: row[:width])
+    new = [row for row in rows if row[:width] not in found]
     if new:
         values = unnest(dict.fromkeys(fields, "text"))
         names = ", ".join(fields)

@@ -10,7 +10,7 @@ from typing import Any
 
 from server.store.interface import FinishRow, ResultRow, TaskRow
 from server.store.postgres_days import DAY_MS, today
-from server.store.postgres_unnest import columns, unnest
+from server.store.postgres_unnest import columns, touched, unnest
 from server.store.queries import NO_RESULT
 from server.store.text import to_stored
 
@@ -76,7 +76,7 @@ async def insert_rows(raw: Any, batches: Sequence[Sequence[TaskRow]]) -> list[di
     if not rows:
         return [{} for _ in batches]
     status = await raw.execute(_INSERT, *columns(rows, len(_NEW)), today())
-    if int(status.rpartition(" ")[2]) == len(rows):
+    if touched(status) == len(rows):
         return [{} for _ in batches]
     ticks = [(row.id, row.scheduled_ms, row.job_id, row.agent_id) for row in rows]
     holders = dict(await raw.fetch(_HOLDERS, *columns(ticks, len(_KEY))))
@@ -102,8 +102,8 @@ async def end_rows(raw: Any, which: str, ends: Sequence[tuple[FinishRow, ResultR
 
 
 async def _update(raw: Any, which: str, rows: Sequence[FinishRow], days: tuple[int, int]) -> set[int]:
-    touched = await raw.fetch(f"{_UPDATE} {which} RETURNING task.id", *columns(rows, len(_END)), *days)
-    return {row[0] for row in touched}
+    ended = await raw.fetch(f"{_UPDATE} {which} RETURNING task.id", *columns(rows, len(_END)), *days)
+    return {row[0] for row in ended}
 
 
 async def _put_results(raw: Any, results: Sequence[ResultRow]) -> None:

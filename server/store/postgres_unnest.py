@@ -1,4 +1,4 @@
-"""Rows as arrays: how many of them reach PostgreSQL in one statement."""
+"""Rows as arrays: how many of them reach PostgreSQL in one statement, and how many of them it touched."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,3 +13,8 @@ def unnest(types: Mapping[str, str]) -> str:
 def columns(rows: Sequence[Sequence[Any]], count: int) -> list[Sequence[Any]]:
     """The rows' ``count`` columns."""
     return list(zip(*rows, strict=True)) if rows else [()] * count
+
+
+def touched(status: str) -> int:
+    """How many rows a statement touched, by what the driver says of it: ``INSERT 0 7``."""
+    return int(status.rpartition(" ")[2])
