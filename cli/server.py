@@ -27,6 +27,7 @@ from protocol.errors import ConfigError
 from server.app import Server, open_server
 from server.config import MAX_CONNECTIONS, Config
 from server.jobs import LEAST_RETENTION_MS
+from server.store import public_url
 
 
 def server(
@@ -82,7 +83,7 @@ def announce_server(server: Server, config: Config) -> None:
     lines = [
         ("server", f"{base}   (UUID {server.uuid})"),
         ("metrics", f"{base}/metrics"),
-        ("store", config.store),
+        ("store", public_url(config.store)),
         ("token", f"{server.root_token_file}   (root)"),
     ]
     if server.new_root_token is not None:

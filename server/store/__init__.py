@@ -7,6 +7,9 @@ from importlib import import_module
 from protocol.errors import ConfigError, StartError
 from server.store.interface import Store
 from server.store.sqlite import open_sqlite
+from server.store.urls import public_url
+
+__all__ = ["STORES", "open_store", "public_url"]
 
 Open = Callable[[str], AbstractAsyncContextManager[Store]]
 

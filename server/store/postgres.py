@@ -29,23 +29,24 @@ from server.store.tables import setting
 T = TypeVar("T")
 
 _CONNECT_S = 5
-_CALL_S = 30
 _MIGRATION_S = 600
 _READERS = 3
 _FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 @asynccontextmanager
-async def open_postgres(url: str) -> AsyncIterator["PostgresStore"]:
+async def open_postgres(url: str, *, call_s: float = 30.0) -> AsyncIterator["PostgresStore"]:
     """
     The store in the database that ``postgresql://USER:PASSWORD@HOST:PORT/DB`` names, which must be there.
+
+    ``call_s`` is the longest that a call takes, a new connection included.
 
     Raises:
         ConfigError: the URL is malformed.
         StartError: the database cannot be reached or used.
     """
     address = read_url(url)
-    store = PostgresStore(address)
+    store = PostgresStore(address, call_s)
     try:
         try:
             await store.migrate()
@@ -59,10 +60,11 @@ async def open_postgres(url: str) -> AsyncIterator["PostgresStore"]:
 class PostgresStore(Reading):
     """See ``interface.Store``."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, call_s: float) -> None:
+        self._call_s = call_s
         # The driver is spoken to directly, transactions too; each plan must see which days its ids are of.
-        self._writing = _engine(url, 1, isolation_level="AUTOCOMMIT", plan_cache_mode="force_custom_plan")
-        self._reading = _engine(url, _READERS, pool_pre_ping=True)
+        self._writing = _engine(url, call_s, 1, isolation_level="AUTOCOMMIT", plan_cache_mode="force_custom_plan")
+        self._reading = _engine(url, call_s, _READERS, pool_pre_ping=True)
         self._days = Days()
 
     async def migrate(self) -> None:
@@ -71,13 +73,13 @@ class PostgresStore(Reading):
             await connection.execute(text(f"SET LOCAL statement_timeout = '{_MIGRATION_S}s'"))
             await connection.execute(text(LOCK))
             await connection.run_sync(migrate)
-        async with asyncio.timeout(_CALL_S), self._writing.connect() as connection:
+        async with asyncio.timeout(self._call_s), self._writing.connect() as connection:
             await self._days.prepare(await _raw(connection))
 
     async def write(self, changes: Sequence[Change]) -> list[object]:
         """Commit the changes together on the writer's connection."""
         try:
-            async with asyncio.timeout(_CALL_S), self._writing.connect() as connection:
+            async with asyncio.timeout(self._call_s), self._writing.connect() as connection:
                 return await self._commit(connection, changes)
         except _FAILURES as e:
             raise _store_failed(e) from e
@@ -117,17 +119,17 @@ class PostgresStore(Reading):
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         try:
-            async with asyncio.timeout(_CALL_S), self._reading.connect() as connection:
+            async with asyncio.timeout(self._call_s), self._reading.connect() as connection:
                 return await connection.run_sync(query)
         except _FAILURES as e:
             raise _store_failed(e) from e
 
 
-def _engine(url: URL, connections: int, plan_cache_mode: str = "auto", **options: Any) -> AsyncEngine:
+def _engine(url: URL, call_s: float, connections: int, plan_cache_mode: str = "auto", **options: Any) -> AsyncEngine:
     server_settings = {
         "application_name": "cronprobe",
-        "statement_timeout": f"{_CALL_S}s",
-        "idle_in_transaction_session_timeout": f"{2 * _CALL_S}s",
+        "statement_timeout": f"{call_s * 1000:.0f}ms",
+        "idle_in_transaction_session_timeout": f"{call_s * 2000:.0f}ms",
         "jit": "off",
         "plan_cache_mode": plan_cache_mode,
     }

@@ -98,10 +98,11 @@ async def _apply(connection: AsyncConnection, raw: Any, change: Change) -> objec
         case ReserveIds(count):
             return await raw.fetchval(_RESERVE, count)
         case PutSetting(name, value):
-            await raw.execute(_PUT_SETTING, name, to_stored(value))
+            await raw.execute(_PUT_SETTING, to_stored(name), to_stored(value))
             return None
         case RecordGaps(rows):
-            await raw.execute(_RECORD_GAPS, *columns(rows, 4))
+            stored = [row._replace(name=to_stored(row.name) or "") for row in rows]
+            await raw.execute(_RECORD_GAPS, *columns(stored, len(GapRow._fields)))
             return None
         case _:
             assert_never(change)

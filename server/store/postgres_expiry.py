@@ -1,13 +1,13 @@
 """
 Rows whose time is over, on PostgreSQL: for all jobs in one statement, and only in days that are old enough.
 
-A row is of a day no later than the one after its end; where a clock was wrong it is found some days later.
+A tick is of a day no later than the one after its end; where a clock was wrong it is found some days later.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, text
+from sqlalchemy import Connection, text
 
 from server.store import expiry
 from server.store.postgres_days import DAY_MS
@@ -26,11 +26,6 @@ _NEWEST = text("""
 SELECT v.job_id, (SELECT max(task.finished_ms) FROM task WHERE task.job_id = v.job_id)
 FROM unnest(CAST(:jobs AS int[])) AS v(job_id)
 """)
-_BY_HAND = text(f"""
-SELECT id FROM task
-WHERE job_id IS NULL AND finished_ms < :before_ms AND day <= :before_ms / {DAY_MS} + 1
-ORDER BY finished_ms LIMIT CAST(:most AS bigint)
-""").bindparams(bindparam("before_ms", type_=BigInteger))  # noqa: S608 our own number
 
 
 def find_expired(
@@ -49,5 +44,6 @@ def find_expired(
     newest: dict[int, int] = dict(ended)
     ids = [row.id for row in over if row.finished_ms < newest[row.job_id]][:most]
     if others_before_ms is not None:
-        ids += connection.scalars(_BY_HAND, {"before_ms": others_before_ms, "most": most - len(ids)})
+        by_hand = {expiry.BEFORE: others_before_ms, expiry.MOST: most - len(ids)}
+        ids += connection.scalars(expiry.select_expired_by_hand(), by_hand)
     return ids

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from protocol.errors import ConfigError, StartError
+from server.store.urls import shown
 
 _WANT = "want postgresql://USER:PASSWORD@HOST:PORT/DB"
 _OPTIONS = {"host", "port", "ssl", "sslmode"}
@@ -38,12 +39,6 @@ def read_url(text: str) -> URL:
         )
     options = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
     return url.set(drivername="postgresql+asyncpg", query=options)
-
-
-def shown(url: URL) -> str:
-    """The URL as anyone may see it."""
-    bare = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
-    return bare.render_as_string()
 
 
 def start_error(url: URL, failure: BaseException) -> StartError:

@@ -46,8 +46,8 @@ def select_tasks(conditions: Sequence[Condition], among: Sequence[int] | None = 
 
 
 def select_running() -> Select[Any]:
-    """All running tasks, complete with their names."""
-    return _complete(task).where(task.c.finished_ms.is_(None))
+    """All running tasks, complete with their names, the oldest first."""
+    return _complete(task).where(task.c.finished_ms.is_(None)).order_by(task.c.id)
 
 
 def _complete(rows: FromClause) -> Select[Any]:

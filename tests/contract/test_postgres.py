@@ -1,11 +1,10 @@
-"""What only the store on PostgreSQL must do: share its database, come back by itself, and say what is wrong at start."""
+"""What only the store on PostgreSQL must do: share its database, come back by itself, say what hinders a start."""
 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -24,6 +23,7 @@ from server.store.interface import (
     Spec,
     Store,
 )
+from server.store.postgres import open_postgres
 from server.store.postgres_days import DAY_MS, today
 from tests.contract.stores import AGENTS, TOKEN, finish_row, names, task_row, write
 from tests.postgres import PASSWORD, PASSWORD_IN_URL, Cluster, open_cluster
@@ -215,7 +215,7 @@ async def test_a_postgres_that_was_started_again_is_found_again() -> None:
 
 
 async def test_a_postgres_that_stands_still_ends_no_call_later_than_its_deadline(database: Database) -> None:
-    async with open_store(database.url, call_s=0.5) as store, asyncio.timeout(DEADLINE_S):
+    async with open_postgres(database.url, call_s=0.5) as store, asyncio.timeout(DEADLINE_S):
         known = await names(store)
         async with database.cluster.connect() as watcher:
             pids = await watcher.fetch("SELECT pid FROM pg_stat_activity WHERE datname = $1", database.name)
@@ -241,9 +241,6 @@ async def said_at_start(url: str, kind: type[Error] = StartError) -> str:
     assert PASSWORD not in said
     assert PASSWORD_IN_URL not in said
     return said
-
-
-Change = Callable[[str, Cluster], str]
 
 
 async def test_what_hinders_a_start_is_said_with_the_remedy(database: Database) -> None:
@@ -314,7 +311,3 @@ async def test_a_url_that_is_none_is_a_mistake(url: str, said: str) -> None:
 )
 def test_the_url_that_is_shown_has_no_password(url: str, shown: str) -> None:
     assert public_url(url) == shown
-
-
-def test_files_of_a_cluster_go_with_it(tmp_path: Path) -> None:
-    assert list(tmp_path.iterdir()) == []
