@@ -87,7 +87,9 @@ def build(file: Path, context: Path, root: Path, arguments: Mapping[str, str]) -
 
 def _inherited() -> dict[str, str]:
     """Of this process only what finds programs and the package index."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "HOME", "SSL_", "http", "no_p"))}
+    kept = {
+        name: value for name, value in os.environ.items() if name.startswith(("PIP_", "HOME", "SSL_", "http", "no_p"))
+    }
     return {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
