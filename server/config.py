@@ -13,6 +13,9 @@ RESPONSE_LIMIT_BYTES = 100 * 1024 * 1024
 
 MAX_CONNECTIONS = 10_000
 
+RETENTION_MS = 90 * 86_400_000
+"""90 days."""
+
 
 class Config(Struct, frozen=True, kw_only=True):
     """
@@ -23,6 +26,7 @@ class Config(Struct, frozen=True, kw_only=True):
     ``max_connections`` counts WebSockets and calls on their way; the next one is answered 429.
     ``ping_s`` is how long a WebSocket is silent before it is pinged: long enough for a stock agent to introduce itself.
     ``rejection_delay_s`` is how long the first rejected registration of an address waits for its answer.
+    ``retention_ms`` is how long rows are kept whose job does not say; ``None`` is for ever.
     """
 
     host: str = "127.0.0.1"
@@ -34,6 +38,7 @@ class Config(Struct, frozen=True, kw_only=True):
     max_connections: int = MAX_CONNECTIONS
     ping_s: float = 30.0
     rejection_delay_s: float = 1.0
+    retention_ms: int | None = RETENTION_MS
 
     @property
     def store(self) -> str:
