@@ -1,7 +1,8 @@
 """
 How a process of ours lives: on uvloop, until SIGTERM or SIGINT, then out in good order with exit code 0.
 
-A second signal ends it at once.
+A second signal ends it at once. A service manager that watches is pinged from here, and told when the end begins; that
+the work has begun is told by the verb, which knows.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
+from cli.readiness import open_watchdog, tell_stopping
 from protocol.errors import Error
 
 _SWITCH_INTERVAL_S = 0.0005
@@ -55,10 +57,12 @@ async def _until_signal(main: Callable[[asyncio.Event], Awaitable[None]]) -> Non
         if stop.is_set():
             os._exit(128 + number)
         stop.set()
+        tell_stopping()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask, number)
-    await main(stop)
+    async with open_watchdog():
+        await main(stop)
 
 
 def _first(group: BaseExceptionGroup[Error]) -> Error:

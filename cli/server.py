@@ -1,6 +1,7 @@
 """``cronprobe server``: the task server by itself."""
 
 import asyncio
+import sys
 from typing import Annotated
 
 import typer
@@ -21,6 +22,7 @@ from cli.options import (
     join_listen,
     split_listen,
 )
+from cli.readiness import tell_ready
 from cli.screen import console
 from cli.times import span_ms
 from protocol.errors import ConfigError
@@ -44,7 +46,7 @@ def server(
     """
     Run the task server: it holds the agents, keeps the results, serves /metrics and JSON-RPC.
 
-    The root token is made at the first start, printed once, and kept in DIR/root-token.
+    The root token is made at the first start, kept in DIR/root-token, and shown once on a terminal.
 
     Example: `cronprobe server --listen 0.0.0.0:2211 --state-dir /var/lib/cronprobe`
     """
@@ -74,11 +76,12 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     """Serve until ``stop``."""
     async with open_server(config, registry=CollectorRegistry()) as running:
         announce_server(running, config)
+        tell_ready(f"serves on port {running.port}")
         await stop.wait()
 
 
 def announce_server(server: Server, config: Config) -> None:
-    """Say where things are; the root token only when it is new."""
+    """Say where things are; the root token only when it is new, and only to a person, never into a journal."""
     base = f"http://{join_listen(config.host, server.port)}"
     lines = [
         ("server", f"{base}   (UUID {server.uuid})"),
@@ -86,7 +89,7 @@ def announce_server(server: Server, config: Config) -> None:
         ("store", public_url(config.store)),
         ("token", f"{server.root_token_file}   (root)"),
     ]
-    if server.new_root_token is not None:
+    if server.new_root_token is not None and sys.stdout.isatty():
         lines.append(("", f"{server.new_root_token}   shown this once"))
     for name, text in lines:
         console.print(f"[bold]{name:8}[/bold] {escape(text)}")

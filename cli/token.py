@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from cli.client import Client
+from cli.enrolment import agent_file
 from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
 from cli.screen import Output, console, show
 from cli.times import show_ms
@@ -66,6 +67,9 @@ def create(
         str | None,
         typer.Option(help="Let NAME|PASSWORD work as well; the password is asked for, or in CRONPROBE_PASSWORD."),
     ] = None,
+    toml: Annotated[
+        bool, typer.Option("--toml", help="Print the agent's whole file, for `cronprobe agent -c`; it dials --server.")
+    ] = False,
     server: ServerUrl = DEFAULT_SERVER,
     token_file: TokenFile = None,
     token: TokenText = None,
@@ -76,6 +80,8 @@ def create(
 
     Example: `cronprobe token create agent --agent e8583352-39e8-5a5b-b66c-e450689088fd`
     """
+    if toml and (kind is not Kind.AGENT or agent is None):
+        raise ConfigError("--toml: only an agent has a file; want token create agent --agent UUID --toml")
     creation: dict[str, object] = {
         "token_limit": _given_limits(kind, agent, limits),
         "timestamp_to": None if expires is None else _time_ms(expires),
@@ -85,7 +91,11 @@ def create(
     client = Client(server, "")
     params: dict[str, object] = {"father_token": find_token(token_file, token, state_dir), "token_creation": creation}
     made = msgspec.json.decode(client.call("token_create", params))
-    console.out(f"{made['key']}:{made['secret']}", highlight=False)
+    text = f"{made['key']}:{made['secret']}\n"
+    if toml and agent is not None:
+        server_uuid = msgspec.json.decode(client.call("nodeget-server_uuid", {}))
+        text = agent_file(agent_uuid=normal_uuid(agent), server_url=server, server_uuid=server_uuid, token=text.strip())
+    console.out(text, highlight=False, end="")
 
 
 @token.command("list")

@@ -16,6 +16,9 @@ INSTALL = {
     "prometheus": "apt-get install prometheus",
     "ip": "apt-get install iproute2",
     "unshare": "apt-get install util-linux",
+    "systemd-analyze": "apt-get install systemd",
+    "nginx": "apt-get install nginx-light",
+    "docker-compose": "apt-get install docker-compose",
 }
 
 
