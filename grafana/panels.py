@@ -140,6 +140,7 @@ def timeline(
         .merge_values(True)
         .show_value(kinds.VisibilityMode.NEVER if words else kinds.VisibilityMode.AUTO)
         .row_height(0.85)
+        .per_page(25)
         .line_width(0)
         .fill_opacity(80)
         .legend(common.VizLegendOptions().display_mode(kinds.LegendDisplayMode.LIST).show_legend(True))

@@ -12,13 +12,13 @@ _WINDOW = "5m"
 
 
 def data_source() -> Variable:
-    """Which Prometheus; the first one unless somebody chooses."""
+    """Which Prometheus; that of ``grafana/provisioning``, or the first one where it is unknown."""
     return (
         builders.DatasourceVariable("datasource")
         .label("Data source")
         .description("The Prometheus that scrapes cronprobe")
         .type("prometheus")
-        .current(dashboard.VariableOption())
+        .current(dashboard.VariableOption(selected=True, text="Prometheus", value="prometheus"))
     )
 
 

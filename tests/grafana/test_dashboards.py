@@ -89,7 +89,8 @@ def test_a_dashboard_names_no_data_source_but_its_variable(file: Path) -> None:
 @each_board
 def test_every_dashboard_asks_which_data_source_and_refreshes_at_a_bearable_rate(file: Path) -> None:
     board = read_board(file)
-    assert board["templating"]["list"][0]["type"] == "datasource"
+    source = board["templating"]["list"][0]
+    assert (source["type"], source["query"], source["current"]["value"]) == ("datasource", "prometheus", "prometheus")
     assert (board["refresh"], board["time"]) == ("30s", {"from": "now-1h", "to": "now"})
 
 
