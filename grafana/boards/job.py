@@ -34,7 +34,7 @@ def board() -> Dashboard:
             frame.Link(
                 "Status page",
                 "The job on cronprobe's own page: its newest runs with their messages, its gaps, its runbook",
-                "${status_page}/jobs/${cron_source:percentencode}",
+                "${status_page:raw}/jobs/${cron_source:percentencode}",
             )
         ],
     )

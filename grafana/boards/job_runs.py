@@ -7,7 +7,7 @@ from grafana.tables import Column, table
 
 _NO_SLO = "the job has no slo, or its rules are not loaded"
 _EACH = "{{agent}} {{target}}"
-_WINDOWS = ("5m", "1h", "6h", "3d")
+_ERRORS = "cron_source:cronprobe_slo_errors:ratio_rate"
 
 
 def state_panels() -> list[Panel]:
@@ -116,11 +116,11 @@ def failure_panels() -> list[Panel]:
 
 def budget_panels() -> list[Panel]:
     """What the objective leaves. A burn of 1 uses the budget up just at the end of its window."""
-    objective = f"(1 - cron_source:cronprobe_slo_objective:ratio{{{JOB}}})"
-    burns = [
-        Query(f"cron_source:cronprobe_slo_errors:ratio_rate{window}{{{JOB}}} / {objective}", window)
-        for window in _WINDOWS
-    ]
+    errors = f'{{__name__=~"{_ERRORS}.+",{JOB}}}'
+    burn = (
+        f'label_replace({errors}, "window", "$1", "__name__", "{_ERRORS}(.+)")'
+        f" / on (cron_source) group_left () (1 - cron_source:cronprobe_slo_objective:ratio{{{JOB}}})"
+    )
     left = f"cron_source:cronprobe_slo_error_budget_remaining:ratio{{{JOB}}}"
     return [
         numbers(
@@ -150,9 +150,9 @@ def budget_panels() -> list[Panel]:
         ),
         graph(
             "Burn of the budget",
-            "How many times faster than allowed the budget is used, over four windows. Above 14.4 in 5m and 1h "
-            "somebody is paged; above 1 in 3d the objective will be missed.",
-            burns,
+            "How many times faster than allowed the budget is used, over each window that the rules keep. Above 14.4 "
+            "in short ones somebody is paged; above 1 in the longest the objective will be missed.",
+            [Query(burn, "{{window}}")],
             unit="none",
             empty=_NO_SLO,
             steps=[(None, looks.GOOD), (1, looks.LOOK), (14.4, looks.BAD)],

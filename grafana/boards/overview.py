@@ -7,7 +7,7 @@ from grafana.panels import Panel, numbers, timeline
 from grafana.queries import OF_A_PROBE, PROBE, Query, age, new_in, state
 from grafana.tables import Column, table
 
-_LABELLED = "on (cron_source) cronprobe_job_info{$labels}"
+_LABELLED = "on (cron_source) cronprobe_job_info{${labels:raw}}"
 _STATE = f"({state(PROBE)}) and {_LABELLED}"
 _BUDGET = "cron_source:cronprobe_slo_error_budget_remaining:ratio"
 

@@ -18,7 +18,7 @@ VARIABLES = {
     "$agent": ".*",
     "$type": ".*",
     "$window": "5m",
-    "$labels": "",
+    "${labels:raw}": "",
     "$instance": ".+",
 }
 

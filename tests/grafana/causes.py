@@ -66,10 +66,15 @@ def open_causes(folder: Path) -> Iterator[Causes]:
         thread = threading.Thread(target=site.serve_forever)
         thread.start()
         try:
-            jobs = folder / "causes.yaml"
-            [closed] = free_addresses(1)
-            jobs.write_text(JOBS.format(closed=closed, site=f"localhost:{site.server_port}", away=AWAY))
-            yield Causes(jobs)
+            yield Causes(write_jobs(folder, site=f"localhost:{site.server_port}"))
         finally:
             site.shutdown()
             thread.join()
+
+
+def write_jobs(folder: Path, *, site: str) -> Path:
+    """The job file, to stand beside the example."""
+    [closed] = free_addresses(1)
+    jobs = folder / "causes.yaml"
+    jobs.write_text(JOBS.format(closed=closed, site=site, away=AWAY))
+    return jobs

@@ -21,6 +21,7 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = ROOT / "deploy/prometheus/prometheus.yml"
+EXAMPLE = ROOT / "jobs.example.yaml"
 RULES = ROOT / "deploy/prometheus/rules"
 DEFAULT_ADDRESS = "127.0.0.1:2211"
 START_S = 20.0
@@ -70,7 +71,7 @@ def wait_until(holds: Callable[[], bool], within_s: float) -> bool:
 def open_stack(folder: Path, *beside: Path) -> Iterator[Stack]:
     """``beside`` are job files for the same cronprobe."""
     cronprobe, prometheus = free_addresses(2)
-    jobs = [_copy(ROOT / "jobs.example.yaml", folder, cronprobe), *beside]
+    jobs = [_copy(EXAMPLE, folder, cronprobe), *beside]
     configuration = _copy(CONFIGURATION, folder, cronprobe)
     _write_rules(folder / "rules", jobs)
     state = folder / "state"
@@ -112,8 +113,8 @@ def _write_rules(folder: Path, jobs: Sequence[Path]) -> None:
 
 
 def rules_of(jobs: Sequence[Path]) -> str:
-    """What ``cronprobe rules`` prints."""
-    command = [sys.executable, "-m", "cli", "rules", *map(str, jobs)]
+    """What ``cronprobe rules`` prints of jobs, without those about itself."""
+    command = [sys.executable, "-m", "cli", "rules", "--no-self", *map(str, jobs)]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=START_S).stdout
 
 
