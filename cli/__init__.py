@@ -20,7 +20,7 @@ from protocol.errors import ConfigError, Error
 
 VERBS = (
     *("up", "server", "scheduler", "agent"),
-    *("check", "render", "next", "plan", "run", "schema", "import"),
+    *("check", "render", "next", "plan", "run", "rules", "schema", "import"),
     *("query", "stats", "create", "shell", "token"),
 )
 
