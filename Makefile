@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= jobs.example.yaml
 
-.PHONY: run test check bench acceptance clean
+.PHONY: run test check bench acceptance dashboards clean
 
 run: $(VENV)/.run
 	$(BIN)/cronprobe up $(JOBS)
@@ -24,6 +24,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
+
+dashboards: $(VENV)/.dev
+	$(BIN)/python -m grafana
 
 clean:
 	rm -rf $(VENV)
