@@ -7,6 +7,7 @@ import typer
 
 from protocol.errors import ConfigError
 from protocol.tasks import TASK_TYPES
+from server.config import MetricsExtent
 
 Files = Annotated[
     list[Path], typer.Argument(help="Job files, or directories of them.", show_default=False, metavar="FILE…")
@@ -39,6 +40,13 @@ Retention = Annotated[
         envvar="CRONPROBE_RETENTION",
         help="How long rows are kept whose job does not say: 12h, 30d, 8w, or forever.",
         metavar="TIME",
+    ),
+]
+Metrics = Annotated[
+    MetricsExtent,
+    typer.Option(
+        envvar="CRONPROBE_METRICS",
+        help="How much /metrics shows of a probe; basic leaves out the histogram and the phases of HTTP.",
     ),
 ]
 ServerUrl = Annotated[

@@ -15,6 +15,7 @@ from cli.options import (
     DEFAULT_RETENTION,
     DEFAULT_STATE_DIR,
     Listen,
+    Metrics,
     Retention,
     RootToken,
     StateDir,
@@ -27,7 +28,7 @@ from cli.screen import console
 from cli.times import span_ms
 from protocol.errors import ConfigError
 from server.app import Server, open_server
-from server.config import MAX_CONNECTIONS, Config
+from server.config import MAX_CONNECTIONS, Config, MetricsExtent
 from server.jobs import LEAST_RETENTION_MS
 from server.store import public_url
 
@@ -42,6 +43,7 @@ def server(
         int,
         typer.Option(envvar="CRONPROBE_MAX_CONNECTIONS", min=1, help="WebSockets and calls at once; more get a 429."),
     ] = MAX_CONNECTIONS,
+    metrics: Metrics = MetricsExtent.FULL,
 ) -> None:
     """
     Run the task server: it holds the agents, keeps the results, serves /metrics and JSON-RPC.
@@ -50,7 +52,11 @@ def server(
 
     Example: `cronprobe server --listen 0.0.0.0:2211 --state-dir /var/lib/cronprobe`
     """
-    config = replace(server_config(listen, store, state_dir, root_token, retention), max_connections=max_connections)
+    config = replace(
+        server_config(listen, store, state_dir, root_token, retention),
+        max_connections=max_connections,
+        metrics=metrics,
+    )
     live(lambda stop: serve(config, stop))
 
 

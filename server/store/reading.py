@@ -15,7 +15,8 @@ from protocol.errors import ResponseTooBig
 from protocol.stats import Grouping, GroupStats
 from server.config import RESPONSE_LIMIT_BYTES
 from server.store import expiry, queries, stats, tables, ticks
-from server.store.interface import GapRow, StoredTask, Tick, TokenRow
+from server.store.interface import GapRow, JobName, LastEnd, StoredTask, Tick, TokenRow
+from server.store.last_ends import select_last_ends
 from server.store.tables import token
 
 T = TypeVar("T")
@@ -120,6 +121,11 @@ class Reading(ABC):
             return ids
 
         return await self._read(run)
+
+    async def last_ends(self, cells: Sequence[JobName], most_rows: int) -> list[LastEnd]:
+        """See ``Store``."""
+        query = select_last_ends(cells, most_rows)
+        return await self._read(lambda connection: [LastEnd._make(row) for row in connection.execute(query)])
 
     async def running(self) -> list[StoredTask]:
         """All tasks without an end."""
