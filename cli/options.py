@@ -46,6 +46,13 @@ TokenFile = Annotated[
 ]
 TokenText = Annotated[str | None, typer.Option("--token", envvar="CRONPROBE_TOKEN", hidden=True, metavar="TOKEN")]
 
+OfJob = Annotated[str | None, typer.Option("--cron-source", help="Only the job with this name.", metavar="JOB")]
+OfType = Annotated[
+    str | None, typer.Option("--type", help="Only this task type, such as ping.", autocompletion=lambda: TASK_TYPES)
+]
+OfAgent = Annotated[str | None, typer.Option("--agent", help="Only this agent: its name or UUID.", metavar="NAME")]
+Failed = Annotated[bool, typer.Option("--failed", help="Only results that are not ok.")]
+
 DEFAULT_LISTEN = "127.0.0.1:2211"
 DEFAULT_SERVER = "http://127.0.0.1:2211"
 DEFAULT_STATE_DIR = Path("cronprobe-state")

@@ -1,37 +1,39 @@
 """``cronprobe query``: what was found, from the server's store."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
-from cli.agents import agent_uuid
 from cli.client import Client
+from cli.filters import conditions as wanted
 from cli.options import (
     DEFAULT_SERVER,
     DEFAULT_STATE_DIR,
+    Failed,
+    OfAgent,
+    OfJob,
+    OfType,
     ServerUrl,
     StateDir,
     TokenFile,
     TokenText,
-    check_type,
     find_token,
 )
+from cli.rows import Row, read_rows
 from cli.screen import Output, console, show
-from cli.times import show_ms, since_ms
+from cli.times import show_ms
 
-_LONGEST_MS = 1e12
 _COLUMNS = ("due (UTC)", "finished (UTC)", "cron_source", "agent", "type", "outcome", "reason", "ms", "message")
 
 
 def query(
-    cron_source: Annotated[str | None, typer.Option(help="Results of the job with this name.")] = None,
-    task_type: Annotated[str | None, typer.Option("--type", help="Results of this task type, such as ping.")] = None,
-    agent: Annotated[str | None, typer.Option(help="Results of this agent: its name or UUID.")] = None,
+    cron_source: OfJob = None,
+    task_type: OfType = None,
+    agent: OfAgent = None,
     since: Annotated[
         str | None, typer.Option(help="Finished since: 15m, 2h, 7d, or an RFC 3339 time.", metavar="TIME")
     ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only results that are not ok.")] = False,
+    failed: Failed = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, the newest.")] = 20,
     output: Annotated[Output, typer.Option("--output", "-o", help="json is the protocol's rows to the letter.")] = (
         Output.TABLE
@@ -47,17 +49,8 @@ def query(
     Example: `cronprobe query --cron-source edge-ping --since 1h --failed`
     """
     client = Client(server, find_token(token_file, token, state_dir))
-    conditions: list[object] = [{"limit": limit}]
-    if cron_source is not None:
-        conditions.append({"cron_source": cron_source})
-    if task_type is not None:
-        conditions.append({"type": check_type(task_type, "--type")})
-    if agent is not None:
-        conditions.append({"uuid": agent_uuid(client, agent)})
-    if since is not None:
-        conditions.append({"timestamp_from": since_ms(since)})
-    if failed:
-        conditions.append("is_failure")
+    conditions = wanted(client, cron_source=cron_source, task_type=task_type, agent=agent, since=since, failed=failed)
+    conditions.append({"limit": limit})
     data_query: dict[str, object] = {"condition": conditions}
     if output is not Output.JSON:
         data_query["detail"] = True
@@ -65,29 +58,18 @@ def query(
     if output is Output.JSON:
         console.out(rows.decode(), highlight=False)
     else:
-        show(_COLUMNS, map(_cells, msgspec.json.decode(rows)), output)
+        show(_COLUMNS, map(_cells, read_rows(rows)), output)
 
 
-def _cells(row: dict[str, Any]) -> tuple[object, ...]:
-    task = row["task_event_type"]
-    type_name = task if isinstance(task, str) else next(iter(task))
-    milliseconds = _milliseconds(row, type_name)
+def _cells(row: Row) -> tuple[object, ...]:
     return (
-        show_ms(row["scheduled_at"]),
-        show_ms(row["timestamp"]),
-        row["cron_source"],
-        row["agent_name"] or row["uuid"],
-        type_name,
-        row["outcome"] or "running",
-        row["reason"],
-        None if milliseconds is None else f"{milliseconds:.3f}",
-        row["error_message"],
+        show_ms(row.scheduled_at),
+        show_ms(row.timestamp),
+        row.cron_source,
+        row.agent,
+        row.type_name,
+        row.outcome or "running",
+        row.reason,
+        None if row.latency_ms is None else f"{row.latency_ms:.3f}",
+        row.error_message,
     )
-
-
-def _milliseconds(row: dict[str, Any], type_name: str) -> float | None:
-    """What the agent measured; it may have said anything."""
-    for found in ((row["task_event_result"] or {}).get(type_name), (row["detail"] or {}).get("duration_ms")):
-        if isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < _LONGEST_MS:
-            return float(found)
-    return None
