@@ -1,10 +1,14 @@
 """``cronprobe query``: what was found, from the server's store."""
 
+import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.client import Client
+from cli.exports import Format, export, format_of
 from cli.filters import conditions as wanted
 from cli.options import (
     DEFAULT_SERVER,
@@ -19,10 +23,14 @@ from cli.options import (
     TokenText,
     find_token,
 )
+from cli.paging import count, pages
+from cli.progress import is_shown, progress
 from cli.rows import Row, read_rows
 from cli.screen import Output, console, show
 from cli.times import show_ms
+from protocol.errors import ConfigError
 
+_USUAL_ROWS = 20
 _COLUMNS = ("due (UTC)", "finished (UTC)", "cron_source", "agent", "type", "outcome", "reason", "ms", "message")
 
 
@@ -34,23 +42,38 @@ def query(
         str | None, typer.Option(help="Finished since: 15m, 2h, 7d, or an RFC 3339 time.", metavar="TIME")
     ] = None,
     failed: Failed = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, the newest.")] = 20,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="At most this many, the newest. Default: 20.")
+    ] = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="json is the protocol's rows to the letter.")] = (
         Output.TABLE
     ),
+    to_file: Annotated[
+        Path | None, typer.Option("--export", help="Write all results that match to this file.", metavar="FILE")
+    ] = None,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="Of the export. Default: by the ending of its name.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over the file of --export.")] = False,
     server: ServerUrl = DEFAULT_SERVER,
     token_file: TokenFile = None,
     token: TokenText = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """
-    Show stored results, the newest first.
+    Show stored results, the newest first; or export all of them, of each agent the newest first.
 
-    Example: `cronprobe query --cron-source edge-ping --since 1h --failed`
+    Example: `cronprobe query --cron-source edge-ping --since 1h --failed`, or `cronprobe query --since 30d --export
+    results.parquet`
     """
     client = Client(server, find_token(token_file, token, state_dir))
     conditions = wanted(client, cron_source=cron_source, task_type=task_type, agent=agent, since=since, failed=failed)
-    conditions.append({"limit": limit})
+    if to_file is not None:
+        if limit is not None:
+            raise ConfigError("--limit: an export has all results that match; narrow them down by --since")
+        _export(client, conditions, to_file, format_of(to_file, form), force=force)
+        return
+    conditions.append({"limit": limit or _USUAL_ROWS})
     data_query: dict[str, object] = {"condition": conditions}
     if output is not Output.JSON:
         data_query["detail"] = True
@@ -59,6 +82,13 @@ def query(
         console.out(rows.decode(), highlight=False)
     else:
         show(_COLUMNS, map(_cells, read_rows(rows)), output)
+
+
+def _export(client: Client, conditions: Sequence[object], file: Path, form: Format, *, force: bool) -> None:
+    until_ms = time.time_ns() // 1_000_000
+    total = count(client, conditions, until_ms) if is_shown() else None
+    with progress(f"exporting to {file}", total) as advance:
+        export(pages(client, conditions, until_ms), file, form, force=force, on_rows=advance)
 
 
 def _cells(row: Row) -> tuple[object, ...]:

@@ -1,26 +1,21 @@
 """``cronprobe tail``, ``top`` and ``agents`` as people run them, against a server with scripted agents."""
 
 import asyncio
-import fcntl
 import itertools
 import json
 import os
-import pty
 import re
 import signal
-import struct
 import sys
-import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.fakes import BATCHING, Caller, open_agent
 from tests.processes import ROOT, ROOT_DIRECTORY, call, run, run_server, say
 from tests.server.rig import AGENT, OTHER, new_task
+from tests.terminals import open_terminal
 
 LIMIT_S = 15
 REFUSED: dict[str, Any] = {"success": False, "error_message": "no\nanswer", "reason": "connect_refused"}
@@ -182,61 +177,13 @@ async def test_top_without_a_terminal_prints_once_failing_first(tmp_path: Path) 
         assert (standing["job"], standing["outcome"], standing["ok"], standing["p95_ms"]) == ("web", "ok", 2, 2.5)
 
 
-class Terminal:
-    """A terminal of some size in which the command runs."""
-
-    def __init__(self, master: int, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.shown = ""
-        self._master = master
-
-    def resize(self, rows: int, columns: int) -> None:
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    async def shows(self, pattern: str) -> None:
-        """Wait until what is drawn from now on matches."""
-        loop = asyncio.get_running_loop()
-        self.shown = ""
-        async with asyncio.timeout(LIMIT_S):
-            while not re.search(pattern, self.shown, re.DOTALL):
-                try:
-                    self.shown += (await loop.run_in_executor(None, os.read, self._master, 65_536)).decode()
-                except OSError:
-                    pytest.fail(repr(self.shown))
-
-    def interrupt(self) -> None:
-        """Ctrl-C, as the terminal makes it a signal."""
-        os.write(self._master, b"\x03")
-
-
-@asynccontextmanager
-async def open_terminal(scene: Scene, *arguments: str, rows: int = 24, columns: int = 120) -> AsyncIterator[Terminal]:
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-    process = await asyncio.create_subprocess_exec(
-        *("setsid", "--ctty", sys.executable, "-m", "cli", *arguments, "--server", scene.root.url),
-        cwd=scene.directory,
-        env={**inherited, "PYTHONPATH": str(ROOT_DIRECTORY), "CRONPROBE_TOKEN": ROOT, "TERM": "xterm"},
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-    )
-    os.close(slave)
-    try:
-        yield Terminal(master, process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        os.close(master)
-
-
 async def test_top_on_a_terminal_follows_results_and_resizes_and_ends_by_ctrl_c(tmp_path: Path) -> None:
     async with open_scene(tmp_path) as scene:
         await scene.runs("web", 1.5)
         await scene.runs("edge", 2.5)
-        async with open_terminal(scene, "top") as terminal:
+        async with open_terminal(
+            "top", "--server", scene.root.url, directory=tmp_path, CRONPROBE_TOKEN=ROOT
+        ) as terminal:
             await terminal.shows(r"2 series, 0 not ok; counts of 1h.*edge +fra-1.*web +fra-1")
             await scene.runs("web", None)
             await terminal.shows(r"2 series, 1 not ok.*web +fra-1.*failed.*connect_refused.*edge +fra-1")
@@ -254,7 +201,7 @@ async def test_top_goes_on_when_the_server_comes_back(tmp_path: Path) -> None:
     async with open_scene(tmp_path) as scene:
         await scene.runs("web", 1.5)
         url, port = scene.root.url, scene.port
-        opened = open_terminal(scene, "top")
+        opened = open_terminal("top", "--server", scene.root.url, directory=tmp_path, CRONPROBE_TOKEN=ROOT)
         terminal = await opened.__aenter__()
         await terminal.shows(r"1 series, 0 not ok")
     try:
