@@ -16,7 +16,12 @@ Listen = Annotated[
 ]
 StateDir = Annotated[
     Path,
-    typer.Option(envvar="CRONPROBE_STATE_DIR", help="Where the database and the root token are kept.", metavar="DIR"),
+    typer.Option(
+        envvar="CRONPROBE_STATE_DIR",
+        help="Where the database and the root token are kept.",
+        metavar="DIR",
+        readable=False,  # who cannot read it is told by whoever needs it
+    ),
 ]
 StoreUrl = Annotated[
     str | None,

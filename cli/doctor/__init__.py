@@ -95,6 +95,9 @@ def _look(check: Check, machine: Machine) -> Iterator[Finding]:
     """A machine is ill in ways that nobody thought of: the other checks are made all the same."""
     try:
         yield from check(machine)
+    except PermissionError as e:
+        remedy = "run the doctor as the user that runs cronprobe, or as root"
+        yield fail(check.__name__.removeprefix("check_"), f"{e.filename}: may not be looked at", remedy)
     except Exception as e:  # noqa: BLE001 the door
         yield fail(check.__name__.removeprefix("check_"), f"could not be looked at: {e!r}", "look at it by hand")
 

@@ -21,9 +21,8 @@ def check_state_dir(machine: Machine) -> Iterator[Finding]:
     elif not path.is_dir():
         yield fail("store", f"{path} is no directory", "move it away, or choose another --state-dir")
     elif not os.access(path, os.W_OK | os.X_OK):
-        yield fail(
-            "store", f"{path} cannot be written", f"run as its owner, {path.owner()}, or choose another --state-dir"
-        )
+        remedy = f"run as its owner (uid {path.stat().st_uid}), or choose another --state-dir"
+        yield fail("store", f"{path} cannot be written", remedy)
     else:
         yield ok("store", f"{path} can be written")
 

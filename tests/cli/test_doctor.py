@@ -1,6 +1,7 @@
 """``cronprobe doctor`` on machines that are really broken: it names all that is, and what to do about it."""
 
 import json
+import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,10 @@ jobs:
 NO_RAW_SOCKETS = ("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw")
 NO_PING_GROUP = ("unshare", "--net", "--map-root-user", *NO_RAW_SOCKETS)
 """In a new network namespace no group may ping: net.ipv4.ping_group_range is "1 0"."""
+
+IS_ROOT = os.geteuid() == 0
+NO_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all") if IS_ROOT else ()
+"""Root that must keep to the modes of files, as anybody else."""
 
 
 async def examine(
@@ -100,6 +105,25 @@ async def test_a_machine_that_may_not_ping_is_told_how_it_could(tmp_path: Path) 
     [icmp] = [failure for failure in failures if failure["check"] == "icmp"]
     assert icmp["found"] == "no ICMP socket may be opened here: pings end as unknown / internal"
     assert "sysctl -w net.ipv4.ping_group_range" in icmp["remedy"]
+
+
+async def test_a_state_directory_that_may_not_be_used_is_told(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o500)
+    arguments = ("-c", "none.toml", "--state-dir", state)
+    _, failures = await examine(*arguments, directory=tmp_path, under=NO_OVERRIDE)
+    [store] = [failure for failure in failures if failure["check"] == "store"]
+    assert (store["found"], store["remedy"]) == (
+        f"{state} cannot be written",
+        f"run as its owner (uid {os.geteuid()}), or choose another --state-dir",
+    )
+    state.chmod(0)
+    _, failures = await examine(*arguments, directory=tmp_path, under=NO_OVERRIDE)
+    assert {failure["remedy"] for failure in failures if failure["check"] in ("secrets", "database")} == {
+        "run the doctor as the user that runs cronprobe, or as root"
+    }
+    state.chmod(0o700)
 
 
 async def test_an_agent_whose_file_names_another_server_is_told(tmp_path: Path) -> None:
