@@ -27,7 +27,7 @@ def agent(
 
     The file has the keys of a NodeGet agent's config.toml; everything is refused that it does not allow.
 
-    Example of a file: `docs/agent.example.toml`
+    Example: `cronprobe agent -c agent.toml`, with a file such as `docs/agent.example.toml`
     """
     settings = load(config)
     live(lambda stop: work(settings, config, stop))

@@ -11,7 +11,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import uvloop
 
@@ -68,3 +69,16 @@ async def _until_signal(main: Callable[[asyncio.Event], Awaitable[None]]) -> Non
 def _first(group: BaseExceptionGroup[Error]) -> Error:
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work; where ``stop`` is set before it is done, leave off."""
+    working, stopping = asyncio.create_task(work, name="work"), asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)

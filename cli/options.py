@@ -17,7 +17,12 @@ Listen = Annotated[
 ]
 StateDir = Annotated[
     Path,
-    typer.Option(envvar="CRONPROBE_STATE_DIR", help="Where the database and the root token are kept.", metavar="DIR"),
+    typer.Option(
+        envvar="CRONPROBE_STATE_DIR",
+        help="Where the database and the root token are kept.",
+        metavar="DIR",
+        readable=False,  # who cannot read it is told by whoever needs it
+    ),
 ]
 StoreUrl = Annotated[
     str | None,
@@ -61,6 +66,13 @@ TokenFile = Annotated[
     ),
 ]
 TokenText = Annotated[str | None, typer.Option("--token", envvar="CRONPROBE_TOKEN", hidden=True, metavar="TOKEN")]
+
+OfJob = Annotated[str | None, typer.Option("--cron-source", help="Only the job with this name.", metavar="JOB")]
+OfType = Annotated[
+    str | None, typer.Option("--type", help="Only this task type, such as ping.", autocompletion=lambda: TASK_TYPES)
+]
+OfAgent = Annotated[str | None, typer.Option("--agent", help="Only this agent: its name or UUID.", metavar="NAME")]
+Failed = Annotated[bool, typer.Option("--failed", help="Only results that are not ok.")]
 
 DEFAULT_LISTEN = "127.0.0.1:2211"
 DEFAULT_SERVER = "http://127.0.0.1:2211"

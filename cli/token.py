@@ -106,7 +106,11 @@ def list_tokens(
     token: TokenText = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
-    """List all tokens; their secrets are not kept anywhere."""
+    """
+    List all tokens; their secrets are not kept anywhere.
+
+    Example: `cronprobe token list -o csv`
+    """
     client = Client(server, find_token(token_file, token, state_dir))
     tokens = msgspec.json.decode(client.call("token_list_all_tokens", {}))["tokens"]
     if output is Output.JSON:
@@ -151,7 +155,11 @@ def roll(
     token: TokenText = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
-    """Give a token a new secret and print it, key:secret. The old secret stops working at once."""
+    """
+    Give a token a new secret and print it, key:secret. The old secret stops working at once.
+
+    Example: `cronprobe token roll hQRAHkBAVdijTYPs`
+    """
     client = Client(server, find_token(token_file, token, state_dir))
     rolled = msgspec.json.decode(client.call("token_roll_token_secret", {"target_token": _name(key)}))
     console.out(f"{rolled['key']}:{rolled['secret']}", highlight=False)
@@ -165,7 +173,11 @@ def password(
     token: TokenText = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
-    """Give a token with a username another password, asked for or in CRONPROBE_PASSWORD."""
+    """
+    Give a token with a username another password, asked for or in CRONPROBE_PASSWORD.
+
+    Example: `cronprobe token password alice`
+    """
     client = Client(server, find_token(token_file, token, state_dir))
     params: dict[str, object] = {"target_token": username, "new_password": _password(username)}
     client.call("token_change_password", params)
@@ -180,7 +192,11 @@ def revoke(
     token: TokenText = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
-    """Delete a token: it stops working at once, also on connections that are open."""
+    """
+    Delete a token: it stops working at once, also on connections that are open.
+
+    Example: `cronprobe token revoke hQRAHkBAVdijTYPs`
+    """
     client = Client(server, find_token(token_file, token, state_dir))
     client.call("token_delete", {"target_token": _name(key)})
     console.out(f"revoked {_name(key)}", highlight=False)

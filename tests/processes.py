@@ -76,9 +76,17 @@ class Process:
 
 @asynccontextmanager
 async def run(
-    *arguments: str | Path, directory: Path, is_typed_at: bool = False, **environment: str
+    *arguments: str | Path,
+    directory: Path,
+    is_typed_at: bool = False,
+    under: Sequence[str] = (),
+    **environment: str,
 ) -> AsyncIterator[Process]:
-    """``cronprobe`` with these arguments, in the directory; killed on leaving if it still runs."""
+    """
+    ``cronprobe`` with these arguments, in the directory; killed on leaving if it still runs.
+
+    ``under`` is a command that starts it, such as one that takes its rights away.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -86,6 +94,7 @@ async def run(
     }
     process = Process(
         await asyncio.create_subprocess_exec(
+            *under,
             sys.executable,
             "-m",
             "cli",
@@ -106,9 +115,11 @@ async def run(
             await process.exit()
 
 
-async def say(*arguments: str | Path, directory: Path, **environment: str) -> tuple[int, str]:
+async def say(
+    *arguments: str | Path, directory: Path, under: Sequence[str] = (), **environment: str
+) -> tuple[int, str]:
     """Run a command to its end; its exit code and all it said."""
-    async with run(*arguments, directory=directory, **environment) as process:
+    async with run(*arguments, directory=directory, under=under, **environment) as process:
         return await process.exit(), process.output
 
 

@@ -22,7 +22,6 @@ from server.store.tables import token
 T = TypeVar("T")
 
 _NAMES_AT_ONCE = 1_000
-_KEYS_AND_COUNTS = len(GroupStats.__struct_fields__) - 1
 _FEW_ROWS = 10
 """No upload has more than a tenth of what a response may have, so these need no look at their size."""
 
@@ -60,12 +59,7 @@ class Reading(ABC):
     async def stats(self, conditions: Sequence[Condition], by: Grouping) -> list[GroupStats]:
         """Counts and latencies by group."""
         found = stats.select_stats(conditions, by)
-        return await self._read(
-            lambda connection: [
-                GroupStats(*[*row[:_KEYS_AND_COUNTS], tuple(row[_KEYS_AND_COUNTS:])])
-                for row in connection.execute(found)
-            ]
-        )
+        return await self._read(lambda connection: [stats.read_group(row, by) for row in connection.execute(found)])
 
     async def last_runs(self, names: Sequence[str]) -> dict[str, int]:
         """When the last tick of each job was due."""
