@@ -7,6 +7,7 @@ import typer
 
 from protocol.errors import ConfigError
 from protocol.tasks import TASK_TYPES
+from server.config import MetricsExtent
 
 Files = Annotated[
     list[Path], typer.Argument(help="Job files, or directories of them.", show_default=False, metavar="FILE…")
@@ -31,6 +32,13 @@ RootToken = Annotated[
     str | None,
     typer.Option(
         envvar="CRONPROBE_ROOT_TOKEN", help="key:secret; better given in the environment.", hidden=True, metavar="TOKEN"
+    ),
+]
+Metrics = Annotated[
+    MetricsExtent,
+    typer.Option(
+        envvar="CRONPROBE_METRICS",
+        help="How much /metrics shows of a probe; basic leaves out the histogram and the phases of HTTP.",
     ),
 ]
 ServerUrl = Annotated[

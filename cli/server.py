@@ -13,6 +13,7 @@ from cli.options import (
     DEFAULT_LISTEN,
     DEFAULT_STATE_DIR,
     Listen,
+    Metrics,
     RootToken,
     StateDir,
     StoreUrl,
@@ -21,7 +22,7 @@ from cli.options import (
 )
 from cli.screen import console
 from server.app import Server, open_server
-from server.config import MAX_CONNECTIONS, Config
+from server.config import MAX_CONNECTIONS, Config, MetricsExtent
 
 
 def server(
@@ -33,6 +34,7 @@ def server(
         int,
         typer.Option(envvar="CRONPROBE_MAX_CONNECTIONS", min=1, help="WebSockets and calls at once; more get a 429."),
     ] = MAX_CONNECTIONS,
+    metrics: Metrics = MetricsExtent.FULL,
 ) -> None:
     """
     Run the task server: it holds the agents, keeps the results, serves /metrics and JSON-RPC.
@@ -41,7 +43,9 @@ def server(
 
     Example: `cronprobe server --listen 0.0.0.0:2211 --state-dir /var/lib/cronprobe`
     """
-    config = replace(server_config(listen, store, state_dir, root_token), max_connections=max_connections)
+    config = replace(
+        server_config(listen, store, state_dir, root_token), max_connections=max_connections, metrics=metrics
+    )
     live(lambda stop: serve(config, stop))
 
 

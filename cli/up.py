@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from rich.markup import escape
 
@@ -26,6 +27,7 @@ from cli.options import (
     DEFAULT_STATE_DIR,
     Files,
     Listen,
+    Metrics,
     RootToken,
     StateDir,
     StoreUrl,
@@ -45,7 +47,7 @@ from scheduler.jobfile import load
 from scheduler.jobs import JobFile
 from scheduler.taskserver import TaskServerAway
 from server.app import Server, open_server
-from server.config import Config
+from server.config import Config, MetricsExtent
 from server.jobs import Jobs, readable
 from server.results import Finished
 from server.tasks import Tasks
@@ -73,6 +75,7 @@ def up(
         ),
     ] = None,
     no_agent: Annotated[bool, typer.Option("--no-agent", help="Run no agent here.")] = False,
+    metrics: Metrics = MetricsExtent.FULL,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line per result.")] = False,
 ) -> None:
     """
@@ -89,7 +92,7 @@ def up(
             raise ConfigError(
                 f"--allow: {name} is about an agent's file; the local agent has none: start cronprobe agent"
             )
-    config = server_config(listen, store, state_dir, root_token)
+    config = replace(server_config(listen, store, state_dir, root_token), metrics=metrics)
     local = None if no_agent else Local(agent, (*_LOCAL_TYPES, *(allow or ())))
     live(lambda stop: run(files, jobs, config, local, stop, quiet=quiet))
 

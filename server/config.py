@@ -1,5 +1,6 @@
 """What the server can be told. Read from flags and environment by the command line, trusted here."""
 
+from enum import StrEnum
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,6 +15,13 @@ RESPONSE_LIMIT_BYTES = 100 * 1024 * 1024
 MAX_CONNECTIONS = 10_000
 
 
+class MetricsExtent(StrEnum):
+    """How much ``/metrics`` shows of a probe: ``BASIC`` leaves out the histogram and the phases of HTTP."""
+
+    BASIC = "basic"
+    FULL = "full"
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """
     ``store_url`` ``None`` is SQLite in the state directory. ``root_token`` is ``key:secret``; ``None`` takes the one
@@ -22,6 +30,7 @@ class Config(Struct, frozen=True, kw_only=True):
     ``outbox_size`` is how many tasks may wait for one agent; the next one becomes ``unknown / internal``.
     ``max_connections`` counts WebSockets and calls on their way; the next one is answered 429.
     ``ping_s`` is how long a WebSocket is silent before it is pinged: long enough for a stock agent to introduce itself.
+    ``metrics`` is how much is shown of a probe.
     ``rejection_delay_s`` is how long the first rejected registration of an address waits for its answer.
     """
 
@@ -33,6 +42,7 @@ class Config(Struct, frozen=True, kw_only=True):
     outbox_size: int = 10_000
     max_connections: int = MAX_CONNECTIONS
     ping_s: float = 30.0
+    metrics: MetricsExtent = MetricsExtent.FULL
     rejection_delay_s: float = 1.0
 
     @property

@@ -27,10 +27,13 @@ from server.store import queries, stats, tables, ticks
 from server.store.interface import (
     Change,
     GapRow,
+    JobName,
+    LastEnd,
     StoredTask,
     Tick,
     TokenRow,
 )
+from server.store.last_ends import select_last_ends
 from server.store.migrations import MigrationFailed, migrate
 from server.store.sqlite_changes import apply_group
 from server.store.tables import setting, token
@@ -190,6 +193,11 @@ class SqliteStore:
             return list(islice((row for row in rows if row.name in wanted), ticks.MOST_GAPS))
 
         return await self._read(run)
+
+    async def last_ends(self, cells: Sequence[JobName], most_rows: int) -> list[LastEnd]:
+        """See ``Store``."""
+        query = select_last_ends(cells, most_rows)
+        return await self._read(lambda connection: [LastEnd._make(row) for row in connection.execute(query)])
 
     async def running(self) -> list[StoredTask]:
         """All tasks without an end."""
