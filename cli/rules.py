@@ -12,7 +12,7 @@ from scheduler.jobfile import load
 from scheduler.rules import groups
 from scheduler.rules.cases import cases
 from scheduler.rules.writing import plain, text
-from server.metrics.probes import LATENCY_BOUNDS
+from server.metrics.stats import LATENCY_BOUNDS
 
 
 def rules(

@@ -10,7 +10,7 @@ import yaml
 from scheduler.jobfile import load
 from scheduler.jobs import JobFile
 from scheduler.rules.cases import cases
-from server.metrics.probes import LATENCY_BOUNDS
+from server.metrics.stats import LATENCY_BOUNDS
 from tests.processes import ROOT_DIRECTORY, say
 from tests.rules.prometheus import promtool
 from tests.rules.texts import case, complaints, expected, job_file, rules_named, rules_of
