@@ -18,26 +18,26 @@ import psutil
 
 from bench.report import Ledger, Report
 
-_SERVER_CORE, _AGENTS_CORE = 0, 1
-_ROOT = "benchbenchbenchb:" + "0" * 32
+SERVER_CORE, _AGENTS_CORE = 0, 1
+ROOT = "benchbenchbenchb:" + "0" * 32
 _TIMEOUT_S = 2
 _READY_S = 30
 
 
 def measure(folder: Path, *, agents: int, rate: int, seconds: int) -> Report:
     """Fire ``rate`` tasks once a second for ``seconds`` and see what becomes of them."""
-    port = _free_port()
+    port = free_port()
     uuids = [str(UUID(int=(7 << 120) + n)) for n in range(agents)]
     jobs = max(1, round(rate / agents))
     _write_jobs(folder / "jobs.yaml", uuids, jobs)
     agents_file = folder / "agents"
-    agents_file.write_text("".join(f"{uuid} {_ROOT}\n" for uuid in uuids))
+    agents_file.write_text("".join(f"{uuid} {ROOT}\n" for uuid in uuids))
     up = ["-m", "cli", "--log-level", "warning", "up", "--no-agent", "--quiet", f"--listen=127.0.0.1:{port}"]
-    with _process(_SERVER_CORE, [*up, f"--state-dir={folder / 'state'}", str(folder / "jobs.yaml")]) as server:
-        _await_ready(port, server)
-        with _agents(f"http://127.0.0.1:{port}/", agents_file, folder / "acknowledged"):
+    with process(SERVER_CORE, [*up, f"--state-dir={folder / 'state'}", str(folder / "jobs.yaml")]) as server:
+        await_ready(port, server)
+        with load_agents(f"http://127.0.0.1:{port}/", agents_file, folder / "acknowledged"):
             first_s = int(time.time()) + 3
-            _sleep_until(first_s)
+            sleep_until(first_s)
             watched = psutil.Process(server.pid)
             before, rss = watched.cpu_times(), 0
             last_s = first_s + seconds
@@ -45,7 +45,7 @@ def measure(folder: Path, *, agents: int, rate: int, seconds: int) -> Report:
                 time.sleep(0.25)
                 rss = max(rss, watched.memory_info().rss)
             after = watched.cpu_times()
-            _sleep_until(last_s + _TIMEOUT_S + 2)
+            sleep_until(last_s + _TIMEOUT_S + 2)
             missed = _missed(port)
         server.terminate()
         if server.wait(10) != 0:
@@ -56,8 +56,8 @@ def measure(folder: Path, *, agents: int, rate: int, seconds: int) -> Report:
     return Report(
         rate=jobs * agents,
         completed_per_s=ledger["ok"] / seconds,
-        p50_ms=_percentile(delays, 0.50),
-        p99_ms=_percentile(delays, 0.99),
+        p50_ms=percentile(delays, 0.50),
+        p99_ms=percentile(delays, 0.99),
         cpu_cores=(after.user + after.system - before.user - before.system) / seconds,
         rss_mb=rss / 1e6,
         ledger=ledger,
@@ -66,14 +66,14 @@ def measure(folder: Path, *, agents: int, rate: int, seconds: int) -> Report:
 
 def measure_naive(folder: Path, *, agents: int, seconds: int) -> float:
     """Completed tasks a second of the one-row-per-transaction way, on the same cores."""
-    port = _free_port()
+    port = free_port()
     agents_file = folder / "agents"
     agents_file.write_text("".join(f"{UUID(int=(7 << 120) + n)} x:y\n" for n in range(agents)))
     arguments = ["-m", "bench.naive", str(port), str(folder / "naive.db"), str(seconds)]
-    with _process(_SERVER_CORE, arguments, stdout=subprocess.PIPE) as server:
+    with process(SERVER_CORE, arguments, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         server.stdout.readline()
-        with _agents(f"http://127.0.0.1:{port}/", agents_file, folder / "acknowledged"):
+        with load_agents(f"http://127.0.0.1:{port}/", agents_file, folder / "acknowledged"):
             return float(server.stdout.readline())
 
 
@@ -87,11 +87,12 @@ def _write_jobs(path: Path, uuids: list[str], jobs: int) -> None:
 
 
 @contextmanager
-def _process(core: int, arguments: list[str], stdout: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def process(core: int, arguments: list[str], stdout: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """This Python with these arguments, on one core; killed on leaving."""
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdout=stdout or subprocess.DEVNULL,
-        env={**os.environ, "CRONPROBE_ROOT_TOKEN": _ROOT},
+        env={**os.environ, "CRONPROBE_ROOT_TOKEN": ROOT},
         preexec_fn=lambda: os.sched_setaffinity(0, {core}),
     )
     try:
@@ -108,9 +109,10 @@ def _close(stream: IO[bytes] | None) -> None:
 
 
 @contextmanager
-def _agents(url: str, agents_file: Path, out: Path) -> Iterator[None]:
+def load_agents(url: str, agents_file: Path, out: Path) -> Iterator[None]:
+    """Load agents that are all connected; when they are done, the times of their acknowledgements are in ``out``."""
     arguments = ["-m", "bench.load_agents", url, str(agents_file), str(out)]
-    with _process(_AGENTS_CORE, arguments, stdout=subprocess.PIPE) as agents:
+    with process(_AGENTS_CORE, arguments, stdout=subprocess.PIPE) as agents:
         assert agents.stdout is not None
         agents.stdout.readline()
         yield
@@ -118,7 +120,13 @@ def _agents(url: str, agents_file: Path, out: Path) -> Iterator[None]:
         agents.wait(10)
 
 
-def _await_ready(port: int, server: subprocess.Popen[bytes]) -> None:
+def await_ready(port: int, server: subprocess.Popen[bytes]) -> None:
+    """
+    Wait until the server answers.
+
+    Raises:
+        RuntimeError: it does not.
+    """
     deadline = time.monotonic() + _READY_S
     while time.monotonic() < deadline and server.poll() is None:
         try:
@@ -160,15 +168,18 @@ def _ledger(rows: list[tuple[int, int, int | None, int | None]], *, due: int, mi
     return {"due": due, "ok": ok, "failed": failed, "unknown": unknown, "missed": missed}
 
 
-def _percentile(ordered: list[int], share: float) -> float:
+def percentile(ordered: list[int], share: float) -> float:
+    """The value that ``share`` of them do not exceed; no number when there are none."""
     return float(ordered[min(len(ordered) - 1, int(len(ordered) * share))]) if ordered else float("nan")
 
 
-def _sleep_until(second: float) -> None:
+def sleep_until(second: float) -> None:
+    """Sleep until that time, seconds since the epoch."""
     time.sleep(max(0.0, second - time.time()))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
