@@ -41,6 +41,14 @@ Metrics = Annotated[
         help="How much /metrics shows of a probe; basic leaves out the histogram and the phases of HTTP.",
     ),
 ]
+Retention = Annotated[
+    str,
+    typer.Option(
+        envvar="CRONPROBE_RETENTION",
+        help="How long rows are kept whose job does not say: 12h, 30d, 8w, or forever.",
+        metavar="TIME",
+    ),
+]
 ServerUrl = Annotated[
     str, typer.Option("--server", envvar="CRONPROBE_SERVER", help="URL of the server.", metavar="URL")
 ]
@@ -57,6 +65,7 @@ TokenText = Annotated[str | None, typer.Option("--token", envvar="CRONPROBE_TOKE
 DEFAULT_LISTEN = "127.0.0.1:2211"
 DEFAULT_SERVER = "http://127.0.0.1:2211"
 DEFAULT_STATE_DIR = Path("cronprobe-state")
+DEFAULT_RETENTION = "90d"
 
 
 def split_listen(text: str, flag: str = "--listen") -> tuple[str, int]:

@@ -11,9 +11,11 @@ from rich.markup import escape
 from cli.lifetime import live
 from cli.options import (
     DEFAULT_LISTEN,
+    DEFAULT_RETENTION,
     DEFAULT_STATE_DIR,
     Listen,
     Metrics,
+    Retention,
     RootToken,
     StateDir,
     StoreUrl,
@@ -21,8 +23,11 @@ from cli.options import (
     split_listen,
 )
 from cli.screen import console
+from cli.times import span_ms
+from protocol.errors import ConfigError
 from server.app import Server, open_server
 from server.config import MAX_CONNECTIONS, Config, MetricsExtent
+from server.jobs import LEAST_RETENTION_MS
 
 
 def server(
@@ -30,6 +35,7 @@ def server(
     store: StoreUrl = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root_token: RootToken = None,
+    retention: Retention = DEFAULT_RETENTION,
     max_connections: Annotated[
         int,
         typer.Option(envvar="CRONPROBE_MAX_CONNECTIONS", min=1, help="WebSockets and calls at once; more get a 429."),
@@ -44,15 +50,27 @@ def server(
     Example: `cronprobe server --listen 0.0.0.0:2211 --state-dir /var/lib/cronprobe`
     """
     config = replace(
-        server_config(listen, store, state_dir, root_token), max_connections=max_connections, metrics=metrics
+        server_config(listen, store, state_dir, root_token, retention), max_connections=max_connections, metrics=metrics
     )
     live(lambda stop: serve(config, stop))
 
 
-def server_config(listen: Listen, store: StoreUrl, state_dir: StateDir, root_token: RootToken) -> Config:
+def server_config(
+    listen: Listen, store: StoreUrl, state_dir: StateDir, root_token: RootToken, retention: Retention
+) -> Config:
     """The server's configuration from its flags."""
     host, port = split_listen(listen)
-    return Config(host=host, port=port, state_dir=state_dir, store_url=store, root_token=root_token)
+    kept_ms = None if retention == "forever" else _kept_ms(retention)
+    return Config(
+        host=host, port=port, state_dir=state_dir, store_url=store, root_token=root_token, retention_ms=kept_ms
+    )
+
+
+def _kept_ms(retention: str) -> int:
+    kept_ms = span_ms(retention, "--retention")
+    if kept_ms < LEAST_RETENTION_MS:
+        raise ConfigError(f"--retention: {retention!r} is too short; want 1h or more, or forever")
+    return kept_ms
 
 
 async def serve(config: Config, stop: asyncio.Event) -> None:

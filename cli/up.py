@@ -24,10 +24,12 @@ from agent.config import ServerConfig
 from cli.lifetime import live
 from cli.options import (
     DEFAULT_LISTEN,
+    DEFAULT_RETENTION,
     DEFAULT_STATE_DIR,
     Files,
     Listen,
     Metrics,
+    Retention,
     RootToken,
     StateDir,
     StoreUrl,
@@ -65,6 +67,7 @@ def up(
     store: StoreUrl = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root_token: RootToken = None,
+    retention: Retention = DEFAULT_RETENTION,
     agent: Annotated[
         str, typer.Option(envvar="CRONPROBE_AGENT", help="Run the agent that the files give this name.", metavar="NAME")
     ] = _USUAL_NAME,
@@ -92,7 +95,7 @@ def up(
             raise ConfigError(
                 f"--allow: {name} is about an agent's file; the local agent has none: start cronprobe agent"
             )
-    config = replace(server_config(listen, store, state_dir, root_token), metrics=metrics)
+    config = replace(server_config(listen, store, state_dir, root_token, retention), metrics=metrics)
     local = None if no_agent else Local(agent, (*_LOCAL_TYPES, *(allow or ())))
     live(lambda stop: run(files, jobs, config, local, stop, quiet=quiet))
 

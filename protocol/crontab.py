@@ -231,7 +231,7 @@ class DeclaredJob(Struct, frozen=True, kw_only=True):
     A job of the live job file: ``schedule`` as it is written there, ``task`` the task object's JSON, of the first cell.
 
     Everything is as people may see it, with references for secrets. ``definition`` is the whole job in the words of the
-    job file, as JSON; ``labels`` are those of its info series.
+    job file, as JSON; ``labels`` are those of its info series. ``retention_ms`` ``None`` is the server's.
     """
 
     name: str
@@ -243,6 +243,7 @@ class DeclaredJob(Struct, frozen=True, kw_only=True):
     cells: tuple[DeclaredCell, ...] = ()
     labels: dict[str, str] = {}
     definition: Raw = Raw(b"{}")
+    retention_ms: int | None = None
 
 
 class Gap(Struct, frozen=True):
@@ -268,7 +269,12 @@ JOBS_SCHEMA = array(
             "agents": array(record({"uuid": UUID}, {"name": nullable(TEXT), "labels": {"type": "object"}})),
             "task": TASK_SCHEMA,
         },
-        {"cells": array(DeclaredCell), "labels": {"type": "object"}, "definition": {"type": "object"}},
+        {
+            "cells": array(DeclaredCell),
+            "labels": {"type": "object"},
+            "definition": {"type": "object"},
+            "retention_ms": nullable(COUNT),
+        },
     )
 )
 read_declared_jobs: Reader[tuple[DeclaredJob, ...]] = msgspec.json.Decoder(tuple[DeclaredJob, ...]).decode

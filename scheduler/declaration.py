@@ -42,6 +42,7 @@ def declared(file: JobFile) -> list[DeclaredJob]:
             cells=tuple(DeclaredCell(cell.name, cell.type_name, cell.target) for cell in job.cells),
             labels=dict(job.labels),
             definition=Raw(msgspec.json.encode(definition(job))),
+            retention_ms=job.retention_ms,
         )
         for job in file.jobs
     ]

@@ -40,6 +40,7 @@ from server.rejections import Rejections
 from server.reloading import Reloading
 from server.restoring import Restoring
 from server.results import Results
+from server.retention import Retention
 from server.root_token import keep, settle_root
 from server.rpc import Rpc
 from server.running import RunningTask, RunningTasks
@@ -181,8 +182,10 @@ async def _serve(
         max_connections=config.max_connections,
         ping_s=config.ping_s,
     )
+    retention = Retention(jobs=jobs, store=store, writer=writer, now_ms=now_ms, kept_ms=config.retention_ms)
     async with asyncio.TaskGroup() as eternal:
         watching = [
+            eternal.create_task(retention.run(), name="retention"),
             eternal.create_task(deadlines.run(), name="deadlines"),
             eternal.create_task(grants.run(), name="grants"),
             eternal.create_task(restoring.run(), name="restoring"),

@@ -14,6 +14,9 @@ RESPONSE_LIMIT_BYTES = 100 * 1024 * 1024
 
 MAX_CONNECTIONS = 10_000
 
+RETENTION_MS = 90 * 86_400_000
+"""90 days."""
+
 
 class MetricsExtent(StrEnum):
     """How much ``/metrics`` shows of a probe: ``BASIC`` leaves out the histogram and the phases of HTTP."""
@@ -32,6 +35,7 @@ class Config(Struct, frozen=True, kw_only=True):
     ``ping_s`` is how long a WebSocket is silent before it is pinged: long enough for a stock agent to introduce itself.
     ``metrics`` is how much is shown of a probe.
     ``rejection_delay_s`` is how long the first rejected registration of an address waits for its answer.
+    ``retention_ms`` is how long rows are kept whose job does not say; ``None`` is for ever.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +48,7 @@ class Config(Struct, frozen=True, kw_only=True):
     ping_s: float = 30.0
     metrics: MetricsExtent = MetricsExtent.FULL
     rejection_delay_s: float = 1.0
+    retention_ms: int | None = RETENTION_MS
 
     @property
     def store(self) -> str:

@@ -28,6 +28,7 @@ from server.writer import Writer
 log = structlog.get_logger()
 
 MOST_NAME_LENGTH = 128
+LEAST_RETENTION_MS = 3_600_000
 _SETTING = "declared_jobs"
 _SHOWN = 40
 _READ = Permission("crontab", "read")
@@ -200,6 +201,10 @@ def readable(jobs: Sequence[DeclaredJob]) -> list[tuple[DeclaredJob, AgentCron]]
     for job in jobs:
         if not 0 < len(job.name) <= MOST_NAME_LENGTH:
             raise InvalidParams(f"job {job.name[:_SHOWN]!r}: want a name of 1 to {MOST_NAME_LENGTH} characters")
+        if job.retention_ms is not None and job.retention_ms < LEAST_RETENTION_MS:
+            raise InvalidParams(
+                f"job {job.name!r}: retention_ms is {job.retention_ms}, want {LEAST_RETENTION_MS} or more"
+            )
         try:
             task = read_shown_task(job.task)
             found.append((job, AgentCron(tuple(normal_uuid(agent.uuid) for agent in job.agents), task)))

@@ -61,12 +61,16 @@ class JobMethods:
     async def _declare(self, params: DeclareJobs, _exchange: Exchange) -> bytes:
         token = await self._auth.verify(params.token)
         found = readable(params.jobs)
-        self._need_create(token, found)
+        self._need_create(token, [*((job.declared, job.cron) for job in self._jobs), *found])
         last_ticks = await self._jobs.declare(found, params.before_ms)
         return json_text({"jobs": len(found), "last_ticks": last_ticks})
 
     def _need_create(self, token: Token, jobs: Sequence[tuple[DeclaredJob, AgentCron]]) -> None:
-        """Whoever may fire all of a job may say of it what it likes."""
+        """Whoever may fire all of a job may say of it what it likes, and that it is gone."""
+        for declared, cron in jobs:
+            if not cron.agents and not self._auth.allows_somewhere(token, task_permission("create", cron.task.name)):
+                what = f"Missing Task Create ({cron.task.name}) permission of job {declared.name}"
+                raise PermissionDenied(f"Permission Denied: {what}")
         wanted = {(uuid, cron.task.name): job.name for job, cron in jobs for uuid in cron.agents}
         for (uuid, type_name), job in wanted.items():
             if not self._auth.allows(token, [Scope("agent_uuid", uuid)], [task_permission("create", type_name)]):

@@ -15,7 +15,7 @@ from prometheus_client import (
 )
 
 from server.metrics.histogram import BatchHistogram
-from server.store.interface import Change, DeleteTasks, FinishTasks, InsertTasks, ReplaceLate
+from server.store.interface import Change, DeleteIds, DeleteTasks, FinishTasks, InsertTasks, ReplaceLate
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -87,6 +87,8 @@ class OwnMetrics:
                 self._updated.inc(len(rows))
             case ReplaceLate():
                 self._updated.inc(answer)
+            case DeleteIds():
+                self._deleted.inc(answer)
             case DeleteTasks():
                 self._deleted.inc(answer[0])
             case _:

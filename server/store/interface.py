@@ -91,6 +91,18 @@ class DeleteTasks(Struct, frozen=True):
     most: int
 
 
+class DeleteIds(Struct, frozen=True):
+    """Delete the rows with these ids, none of them running. Answers how many there were."""
+
+    ids: Sequence[int]
+
+
+class DeleteGaps(Struct, frozen=True):
+    """Delete gaps that ended before ``before_ms``. Answers how many there were."""
+
+    before_ms: int
+
+
 class JobName(NamedTuple):
     """A job's cell: the name is the ``cron_source``, ``cell`` is ``""`` for a job without a matrix."""
 
@@ -191,6 +203,8 @@ Change = (
     | FinishTasks
     | ReplaceLate
     | DeleteTasks
+    | DeleteIds
+    | DeleteGaps
     | InternNames
     | PutToken
     | DeleteToken
@@ -309,6 +323,14 @@ class Store(Protocol):
         For each agent of these cells, 1,000 at most, and each outcome the run that ended last, newest first.
 
         Only the last ``most_rows`` ends of a cell are looked at, all its agents together.
+        """
+        ...
+
+    async def expired(self, before_ms: Mapping[str, int], others_before_ms: int | None, most: int) -> list[int]:
+        """
+        Ids of rows that ended before their time, at most ``most``; never the newest row of a job's cell.
+
+        ``before_ms`` is by job; ``others_before_ms`` is for other jobs and for tasks by hand, ``None`` keeps them.
         """
         ...
 

@@ -7,7 +7,7 @@ A commit is durable when it returns (``synchronous=FULL``: in groups it costs no
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from itertools import groupby, islice
@@ -23,7 +23,7 @@ from protocol.crontab import TickCondition
 from protocol.errors import ConfigError, ResponseTooBig, StartError, StoreFailed
 from protocol.stats import Grouping, GroupStats
 from server.config import RESPONSE_LIMIT_BYTES
-from server.store import queries, stats, tables, ticks
+from server.store import expiry, queries, stats, tables, ticks
 from server.store.interface import (
     Change,
     GapRow,
@@ -198,6 +198,24 @@ class SqliteStore:
         """See ``Store``."""
         query = select_last_ends(cells, most_rows)
         return await self._read(lambda connection: [LastEnd._make(row) for row in connection.execute(query)])
+
+    async def expired(self, before_ms: Mapping[str, int], others_before_ms: int | None, most: int) -> list[int]:
+        """See ``Store``."""
+        of_job, by_hand = expiry.select_expired(), expiry.select_expired_by_hand()
+
+        def run(connection: Connection) -> list[int]:
+            ids: list[int] = []
+            for id_, name in connection.execute(expiry.select_jobs()).all():
+                before = before_ms.get(name, others_before_ms)
+                if before is not None and len(ids) < most:
+                    bounds = {expiry.JOB: id_, expiry.BEFORE: before, expiry.MOST: most - len(ids)}
+                    ids += connection.scalars(of_job, bounds)
+            if others_before_ms is not None:
+                bounds = {expiry.BEFORE: others_before_ms, expiry.MOST: most - len(ids)}
+                ids += connection.scalars(by_hand, bounds)
+            return ids
+
+        return await self._read(run)
 
     async def running(self) -> list[StoredTask]:
         """All tasks without an end."""

@@ -14,6 +14,8 @@ from protocol.conditions import Condition, newest_count
 from server.store import queries, tables
 from server.store.interface import (
     Change,
+    DeleteGaps,
+    DeleteIds,
     DeleteTasks,
     DeleteToken,
     FinishRow,
@@ -75,6 +77,8 @@ def _apply(connection: Connection, change: Change) -> object:
             return _replace_late(connection, row, result)
         case DeleteTasks(conditions, most):
             return _delete(connection, conditions, most)
+        case DeleteIds() | DeleteGaps():
+            return _delete_old(connection, change)
         case InternNames():
             return _intern(connection, change)
         case PutToken(row):
@@ -137,6 +141,13 @@ def _delete(connection: Connection, conditions: Sequence[Condition], most: int) 
     connection.execute(delete(task).where(task.c.id.in_(doomed)))
     connection.execute(delete(task_result).where(task_result.c.task_id.in_(doomed)))
     return len(doomed), sorted(set(running) & set(doomed))
+
+
+def _delete_old(connection: Connection, change: DeleteIds | DeleteGaps) -> int:
+    if isinstance(change, DeleteGaps):
+        return connection.execute(delete(gap).where(gap.c.to_ms < change.before_ms)).rowcount
+    connection.execute(delete(task_result).where(task_result.c.task_id.in_(change.ids)))
+    return connection.execute(delete(task).where(task.c.id.in_(change.ids))).rowcount
 
 
 def _intern(connection: Connection, names: InternNames) -> Names:

@@ -59,24 +59,25 @@ class World:
         self.leap(**hours)
         pulse_ms = self._pulse_ms()
         async with asyncio.timeout(10):
-            while not any(row["scheduled_at"] == pulse_ms for row in await self._rows("pulse")):
+            while not any(row["scheduled_at"] == pulse_ms for row in await self.rows("pulse")):
                 await asyncio.sleep(0.01)
-        return await self._rows("j")
+        return await self.rows("j")
 
     def _pulse_ms(self) -> int:
         period_ms = PULSE // timedelta(milliseconds=1)
         return int(datetime.now(UTC).timestamp() * 1000) // period_ms * period_ms
 
-    async def _rows(self, job: str) -> list[dict[str, Any]]:
+    async def rows(self, job: str) -> list[dict[str, Any]]:
+        """The rows of a job in order of time."""
         rows = await self.rig.root.rows({"cron_source": job}, detail=True)
         return sorted(rows, key=lambda row: (row["scheduled_at"], str(row["task_event_type"]), row["agent_name"] or ""))
 
     async def ended(self, count: int) -> list[dict[str, Any]]:
         """The rows of the job once so many have ended."""
         async with asyncio.timeout(10):
-            while len([row for row in await self._rows("j") if row["outcome"]]) < count:
+            while len([row for row in await self.rows("j") if row["outcome"]]) < count:
                 await asyncio.sleep(0.01)
-        return await self._rows("j")
+        return await self.rows("j")
 
     async def declared(self) -> dict[str, Any]:
         """What the server shows of the job."""
@@ -245,10 +246,23 @@ async def test_use_takes_the_keys_of_profiles(world: World) -> None:
     assert (times(rows), {row["agent_name"] for row in rows}) == (["09:00:00", "12:00:00"], {"a1"})
 
 
+async def test_retention_is_how_long_rows_are_kept(clock: FrozenDateTimeFactory, tmp_path: Path) -> None:
+    async with open_rig_in(tmp_path / "state") as rig:
+        world = World(rig, clock, tmp_path)
+        async with world.scheduler(f"{HOURLY}, retention: 150m"):
+            await world.declared()
+            for _ in range(4):
+                rows = await world.goes_on(hours=1)
+        assert times(rows) == ["09:00:00", "10:00:00", "11:00:00", "12:00:00"]
+    async with open_rig_in(tmp_path / "state") as rig, asyncio.timeout(10):  # a server sweeps when it starts
+        while "09:00:00" in times(rows := await World(rig, clock, tmp_path).rows("j")):
+            await asyncio.sleep(0.01)
+        assert times(rows) == ["10:00:00", "11:00:00", "12:00:00"]
+
+
 KEPT = {
     "slo": ("{objective: 99.9, window: 30d}", {"objective": 99.9, "window": "30d"}),
     "alert": ("{for: 5m, quorum: 2, severity: ticket}", {"for": "5m", "quorum": 2, "severity": "ticket"}),
-    "retention": ("7d", "7d"),
     "description": ("What it is for", "What it is for"),
     "runbook_url": ("https://wiki.example/j", "https://wiki.example/j"),
 }

@@ -87,7 +87,24 @@ async def test_declaring_needs_what_creating_needs(rig: Rig) -> None:
     assert [one["name"] for one in await rig.root.call("crontab_get")] == ["job"]
 
 
-@pytest.mark.parametrize("wrong", [job(task={"tpc_ping": "x"}), job(agents=[{"uuid": "me"}]), {"name": "x"}])
+async def test_nobody_declares_jobs_away_that_he_may_not_fire(rig: Rig) -> None:
+    await rig.root.call("job_declare", [job(), job("far", OTHER)])
+    near = await caller(rig, {"task": {"create": "*"}}, scope={"agent_uuid": AGENT})
+    for jobs in ([], [job()], [job("far")]):
+        assert (await near.refusal("job_declare", jobs))["message"].endswith(f"for Agent {OTHER} of job far")
+    assert [one["name"] for one in await rig.root.call("crontab_get")] == ["job", "far"]
+
+
+async def test_a_job_without_agents_is_declared_by_those_who_may_fire_some(rig: Rig) -> None:
+    agents = await caller(rig, {"task": {"write": "*"}}, scope={"agent_uuid": AGENT})
+    assert (await agents.refusal("job_declare", [job(agents=[])]))["message"].endswith("permission of job job")
+    scheduler = await caller(rig, {"task": {"create": "*"}}, scope={"agent_uuid": AGENT})
+    assert await scheduler.call("job_declare", [job(agents=[])]) == {"jobs": 1, "last_ticks": {}}
+
+
+@pytest.mark.parametrize(
+    "wrong", [job(task={"tpc_ping": "x"}), job(agents=[{"uuid": "me"}]), {"name": "x"}, job(retention_ms=1)]
+)
 async def test_a_job_that_makes_no_sense_changes_nothing(rig: Rig, wrong: object) -> None:
     await rig.root.call("job_declare", [job()])
     assert (await rig.root.refusal("job_declare", [wrong]))["code"] == -32602
