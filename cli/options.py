@@ -39,19 +39,19 @@ RootToken = Annotated[
         envvar="CRONPROBE_ROOT_TOKEN", help="key:secret; better given in the environment.", hidden=True, metavar="TOKEN"
     ),
 ]
+Metrics = Annotated[
+    MetricsExtent,
+    typer.Option(
+        envvar="CRONPROBE_METRICS",
+        help="How much /metrics shows of a probe; basic leaves out the histogram and the phases of HTTP.",
+    ),
+]
 Retention = Annotated[
     str,
     typer.Option(
         envvar="CRONPROBE_RETENTION",
         help="How long rows are kept whose job does not say: 12h, 30d, 8w, or forever.",
         metavar="TIME",
-    ),
-]
-Metrics = Annotated[
-    MetricsExtent,
-    typer.Option(
-        envvar="CRONPROBE_METRICS",
-        help="How much /metrics shows of a probe; basic leaves out the histogram and the phases of HTTP.",
     ),
 ]
 ServerUrl = Annotated[

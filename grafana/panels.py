@@ -155,12 +155,15 @@ def timeline(
 
 
 def buckets(title: str, about: str, histogram: str, *, empty: str, width: int = 12) -> Panel:
-    """A heat map of a histogram of seconds; ``histogram`` is its name with ``_bucket`` and its selector."""
+    """
+    A heat map of a histogram of seconds, with exemplars where Prometheus keeps them; ``histogram`` is its name with
+    ``_bucket`` and its selector.
+    """
     query = Query(f"sum by (le) (increase({histogram}[$__rate_interval]))", "{{le}}")
     colors = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").steps(64).exponent(0.5)
     return (
         _framed(heatmap.Panel(), title, about, unit="s", empty=empty, width=width, height=8)
-        .targets(list(targets([query], form=PromQueryFormat.HEATMAP)))
+        .targets([target.exemplar(True) for target in targets([query], form=PromQueryFormat.HEATMAP)])
         .calculate(False)
         .color(colors.fill("dark-orange").reverse(False))
         .filter_values(heatmap.FilterValueRange().le(1e-9))

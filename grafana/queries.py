@@ -23,7 +23,7 @@ def success_ratio(selector: str, by: str) -> str:
     """Of the runs that are known: those that ended as unknown say nothing of the target."""
     ok = f'sum by ({by}) (rate(cronprobe_runs_total{{{selector},outcome="ok"}}[$window]))'
     known = f'sum by ({by}) (rate(cronprobe_runs_total{{{selector},outcome=~"ok|failed"}}[$window]))'
-    return f"{ok} / {known}"
+    return f"{ok} / ({known} > 0)"
 
 
 def new_in(counter: str, window: str) -> str:

@@ -43,8 +43,9 @@ def table(
     height: int = 9,
 ) -> Panel:
     """
-    ``labels`` are the columns of labels in their order with their headings; ``hidden`` are headings, and labels that
-    no column is named for. A column ``Job`` leads to the job's board, a column ``Agent`` to that of the agents.
+    ``labels`` are the columns of labels in their order with their headings; ``hidden`` are labels and values that have
+    no column. A cell that nothing was found for has a dash. A column ``Job`` leads to the job's board, a column
+    ``Agent`` to that of the agents.
     """
     names = [*labels, *(_value(index, columns) for index in range(len(columns)))]
     headings = [*labels.values(), *(column.heading for column in columns)]
@@ -74,11 +75,10 @@ def table(
         .color_scheme(builders.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS))
         .min(0)
     )
-    for column in columns:
-        panel.override_by_name(column.heading, _properties(column))
-    for heading, link in _LINKS.items():
-        if heading in headings:
-            panel.override_by_name(heading, [looks.override("links", [link])])
+    known = {column.heading: _properties(column) for column in columns}
+    for heading in headings:
+        link = [looks.override("links", [_LINKS[heading]])] if heading in _LINKS else []
+        panel.override_by_name(heading, [looks.override("noValue", "–"), *known.get(heading, []), *link])
     return panel
 
 

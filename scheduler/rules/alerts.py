@@ -35,7 +35,7 @@ def quorum(job: Job) -> int:
     return min(job.alert.quorum, len(job.agents))
 
 
-def longest_silence(job: Job) -> tuple[int, list[tuple[int, int]]]:
+def longest_silence(job: Job) -> tuple[int, tuple[tuple[int, int], ...]]:
     """
     After how many ms without a known run nobody knows how the target is, and at which minutes of the week that counts.
 
@@ -44,7 +44,7 @@ def longest_silence(job: Job) -> tuple[int, list[tuple[int, int]]]:
     """
     silence = max(_LEAST_SILENCE_MS, _PERIODS_OF_SILENCE * period_ms(job.schedule)) + job.timeout_ms
     pause = longest_pause_ms(job.active)
-    watched = watched_minutes(job.active, job.timezone, silence) if pause else []
+    watched = watched_minutes(job.active, job.timezone, silence) if pause else ()
     return (silence if watched else silence + pause), watched
 
 

@@ -4,7 +4,7 @@ How long a job goes without a tick, and when in the week its silence means somet
 By the clock on the wall: the hour that a clock change adds or takes is not looked at.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -62,13 +62,15 @@ def window_ms(period: int) -> int:
     return max(_LEAST_WINDOW_MS, _PERIODS_A_WINDOW * period)
 
 
-def longest_pause_ms(active: Sequence[Weekly]) -> int:
+@lru_cache(maxsize=512)
+def longest_pause_ms(active: tuple[Weekly, ...]) -> int:
     """The longest time outside the windows; 0 when they have the whole week, or there are none."""
     pause = max(run for _, run in _runs(frozenset(range(WEEK_MIN)) - _minutes(active))) if active else 0
     return pause * _MINUTE_MS
 
 
-def watched_minutes(active: Sequence[Weekly], timezone: str, grace_ms: int) -> list[tuple[int, int]]:
+@lru_cache(maxsize=512)
+def watched_minutes(active: tuple[Weekly, ...], timezone: str, grace_ms: int) -> tuple[tuple[int, int], ...]:
     """
     Ranges of minutes of the week, in UTC from Sunday 00:00, in which a job has been active for longer than
     ``grace_ms``.
@@ -79,7 +81,7 @@ def watched_minutes(active: Sequence[Weekly], timezone: str, grace_ms: int) -> l
     shifted = [frozenset((minute - offset) % WEEK_MIN for minute in local) for offset in _offsets_min(timezone)]
     grace = -(-grace_ms // _MINUTE_MS)
     late = [frozenset(minute for minute, run in _runs(minutes) if run > grace) for minutes in shifted]
-    return list(_ranges(frozenset.intersection(*late)))
+    return tuple(_ranges(frozenset.intersection(*late)))
 
 
 def _runs(minutes: frozenset[int]) -> Iterator[tuple[int, int]]:
@@ -90,7 +92,7 @@ def _runs(minutes: frozenset[int]) -> Iterator[tuple[int, int]]:
         yield minute % WEEK_MIN, run
 
 
-def _minutes(active: Sequence[Weekly]) -> frozenset[int]:
+def _minutes(active: tuple[Weekly, ...]) -> frozenset[int]:
     """The minutes of the week, from Sunday 00:00 on the wall, that the windows have."""
     return frozenset(
         ((day + 1) * DAY_MIN + minute) % WEEK_MIN

@@ -113,21 +113,21 @@ def test_silence_counts_in_active_windows_alone_where_these_are_long_enough() ->
 
 
 def test_minutes_are_watched_by_both_clocks_of_a_zone() -> None:
-    assert watched_minutes([OFFICE], "UTC", 0)[0] == (1_440 + 480, 1_440 + 1_200)
-    assert watched_minutes([OFFICE], "Europe/Berlin", 0)[0] == (1_440 + 420, 1_440 + 1_080)
-    assert watched_minutes([OFFICE], "Europe/Berlin", 30_000)[0] == (1_440 + 421, 1_440 + 1_080)
-    assert watched_minutes([OFFICE], "UTC", 12 * HOUR) == []
+    assert watched_minutes((OFFICE,), "UTC", 0)[0] == (1_440 + 480, 1_440 + 1_200)
+    assert watched_minutes((OFFICE,), "Europe/Berlin", 0)[0] == (1_440 + 420, 1_440 + 1_080)
+    assert watched_minutes((OFFICE,), "Europe/Berlin", 30_000)[0] == (1_440 + 421, 1_440 + 1_080)
+    assert watched_minutes((OFFICE,), "UTC", 12 * HOUR) == ()
 
 
 def test_windows_that_touch_are_one_and_a_week_goes_on_with_the_next() -> None:
     days = tuple(range(7))
-    always = [Weekly(days, 0, 720), Weekly(days, 720, 1_440)]
+    always = (Weekly(days, 0, 720), Weekly(days, 720, 1_440))
     assert longest_pause_ms(always) == 0
-    nights = [Weekly(days, 22 * 60, 6 * 60)]
+    nights = (Weekly(days, 22 * 60, 6 * 60),)
     assert longest_pause_ms(nights) == 16 * HOUR
     assert watched_minutes(nights, "UTC", HOUR)[0] == (0, 360)
     assert watched_minutes(nights, "UTC", HOUR)[-1] == (6 * 1_440 + 23 * 60, 7 * 1_440)
-    assert longest_pause_ms([OFFICE]) == 60 * HOUR
+    assert longest_pause_ms((OFFICE,)) == 60 * HOUR
 
 
 def told(slo: Slo, least_ms: int) -> list[tuple[bool, str, str, float]]:

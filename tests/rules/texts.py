@@ -9,7 +9,7 @@ from scheduler.jobfile import load
 from scheduler.jobs import JobFile
 from scheduler.rules import groups
 from scheduler.rules.writing import plain
-from server.metrics.probes import LATENCY_BOUNDS
+from server.metrics.stats import LATENCY_BOUNDS
 from tests.rules.prometheus import promtool
 
 HEAD = (
