@@ -24,7 +24,7 @@ from server.store.postgres_changes import apply
 from server.store.postgres_days import LOCK, Days
 from server.store.postgres_expiry import find_expired
 from server.store.postgres_queries import chosen_rows, find_among, select_cells, select_tasks
-from server.store.postgres_url import driver_error, read_url, start_error
+from server.store.postgres_url import read_url, reason, start_error
 from server.store.queries import size_of
 from server.store.reading import Reading
 from server.store.tables import setting
@@ -166,4 +166,4 @@ async def _raw(connection: AsyncConnection) -> Any:
 def _store_failed(failure: BaseException) -> StoreFailed:
     if isinstance(failure, TimeoutError):
         return StoreFailed("no answer from PostgreSQL in time")
-    return StoreFailed(str(driver_error(failure)))
+    return StoreFailed(reason(failure))
