@@ -5,6 +5,7 @@
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from bench import scrape
 from bench.report import Report
 from bench.rig import measure, measure_naive
+from server.store import public_url
 
 
 def main() -> int:
@@ -22,17 +24,25 @@ def main() -> int:
     parser.add_argument("--rates", type=int, nargs="+", default=[5_000, 12_000, 16_000, 20_000], help="tasks a second")
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--no-naive", action="store_true", help="leave out the one-row-per-transaction way")
+    parser.add_argument(
+        "--store",
+        default=os.environ.get("CRONPROBE_BENCH_STORE"),
+        help="URL of a PostgreSQL, whose database is emptied; default: SQLite",
+    )
     options = parser.parse_args()
     if options.what == "scrape":
         with tempfile.TemporaryDirectory(prefix="cronprobe-bench-") as folder:
             scrape.main(Path(folder), options.seconds)
         return 0
-    print(f"{options.agents} agents, SQLite, {options.seconds} s a rate; the server alone on one core", flush=True)
+    database = "SQLite" if options.store is None else public_url(options.store)
+    print(f"{options.agents} agents, {database}, {options.seconds} s a rate; the server alone on one core", flush=True)
     print(Report.HEADER, flush=True)
     reports = []
     for rate in options.rates:
         with tempfile.TemporaryDirectory(prefix="cronprobe-bench-") as folder:
-            report = measure(Path(folder), agents=options.agents, rate=rate, seconds=options.seconds)
+            report = measure(
+                Path(folder), agents=options.agents, rate=rate, seconds=options.seconds, store=options.store
+            )
         print(report.line(), flush=True)
         reports.append(report)
     sustained = max((report.completed_per_s for report in reports if report.is_sustained), default=0.0)

@@ -3,12 +3,11 @@
 import array
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -16,6 +15,7 @@ from uuid import UUID
 
 import psutil
 
+from bench.database import Database, Row
 from bench.report import Ledger, Report
 
 SERVER_CORE, _AGENTS_CORE = 0, 1
@@ -24,8 +24,14 @@ _TIMEOUT_S = 2
 _READY_S = 30
 
 
-def measure(folder: Path, *, agents: int, rate: int, seconds: int) -> Report:
-    """Fire ``rate`` tasks once a second for ``seconds`` and see what becomes of them."""
+def measure(folder: Path, *, agents: int, rate: int, seconds: int, store: str | None = None) -> Report:
+    """
+    Fire ``rate`` tasks once a second for ``seconds`` and see what becomes of them.
+
+    ``store`` is the URL of a PostgreSQL, whose database is emptied; ``None`` is SQLite in the folder.
+    """
+    database = Database(store or f"sqlite:///{folder / 'bench.db'}")
+    database.empty()
     port = free_port()
     uuids = [str(UUID(int=(7 << 120) + n)) for n in range(agents)]
     jobs = max(1, round(rate / agents))
@@ -33,6 +39,7 @@ def measure(folder: Path, *, agents: int, rate: int, seconds: int) -> Report:
     agents_file = folder / "agents"
     agents_file.write_text("".join(f"{uuid} {ROOT}\n" for uuid in uuids))
     up = ["-m", "cli", "--log-level", "warning", "up", "--no-agent", "--quiet", f"--listen=127.0.0.1:{port}"]
+    up.append(f"--store={database.url}")
     with process(SERVER_CORE, [*up, f"--state-dir={folder / 'state'}", str(folder / "jobs.yaml")]) as server:
         await_ready(port, server)
         with load_agents(f"http://127.0.0.1:{port}/", agents_file, folder / "acknowledged"):
@@ -50,7 +57,7 @@ def measure(folder: Path, *, agents: int, rate: int, seconds: int) -> Report:
         server.terminate()
         if server.wait(10) != 0:
             raise RuntimeError(f"the server ended with {server.returncode}")
-    rows = _rows(folder / "state" / "cronprobe.db", first_s * 1000, last_s * 1000)
+    rows = database.rows(first_s * 1000, last_s * 1000)
     delays = _delays(rows, folder / "acknowledged")
     ledger = _ledger(rows, due=seconds * jobs * agents, missed=missed)
     return Report(
@@ -145,23 +152,14 @@ def _missed(port: int) -> int:
     return sum(int(float(line.removeprefix(name))) for line in lines if line.startswith(name))
 
 
-def _rows(database: Path, start_ms: int, end_ms: int) -> list[tuple[int, int, int | None, int | None]]:
-    connection = sqlite3.connect(database)
-    try:
-        query = "SELECT id, scheduled_ms, success, reason FROM task WHERE scheduled_ms >= ? AND scheduled_ms < ?"
-        return connection.execute(query, (start_ms, end_ms)).fetchall()
-    finally:
-        connection.close()
-
-
-def _delays(rows: list[tuple[int, int, int | None, int | None]], acknowledged: Path) -> list[int]:
+def _delays(rows: Sequence[Row], acknowledged: Path) -> list[int]:
     """From the scheduled time to the acknowledgement at the agent, which comes after the commit; sorted."""
     numbers = array.array("q", acknowledged.read_bytes())
     times = dict(zip(numbers[::2], numbers[1::2], strict=True))
     return sorted(times[id_] - scheduled for id_, scheduled, _, _ in rows if id_ in times)
 
 
-def _ledger(rows: list[tuple[int, int, int | None, int | None]], *, due: int, missed: int) -> Ledger:
+def _ledger(rows: Sequence[Row], *, due: int, missed: int) -> Ledger:
     unknown = sum(reason is not None and reason >= 100 for _, _, _, reason in rows)
     failed = sum(reason is not None and reason < 100 for _, _, _, reason in rows)
     ok = sum(success == 1 for _, _, success, _ in rows)

@@ -29,7 +29,8 @@ StoreUrl = Annotated[
     typer.Option(
         "--store",
         envvar="CRONPROBE_STORE",
-        help="Database: sqlite:///PATH. Default: cronprobe.db in the state directory.",
+        help="Database: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DB. "
+        "Default: cronprobe.db in the state directory.",
         metavar="URL",
     ),
 ]

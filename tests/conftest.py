@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.externals import pytest_runtest_setup as pytest_runtest_setup
-from tests.postgres import Cluster, open_cluster
+from tests.postgres import Cluster, Database, open_cluster
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +14,12 @@ def postgres() -> Iterator[Cluster]:
     """A PostgreSQL for whoever asks; the test is marked ``external("postgres")``."""
     with open_cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture
+def database(postgres: Cluster) -> Database:
+    """A database of the test's own, with the tables made."""
+    return Database(postgres, postgres.new_database())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

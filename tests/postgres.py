@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -105,6 +105,22 @@ class Cluster:
 
     def _control(self, *arguments: str) -> None:
         _run("pg_ctl", "-D", str(self._folder / "cluster"), "-w", *arguments)
+
+
+class Database(NamedTuple):
+    """A database of a test's own."""
+
+    cluster: Cluster
+    name: str
+
+    @property
+    def url(self) -> str:
+        return self.cluster.url(self.name)
+
+    async def parts(self) -> dict[str, int]:
+        """How many rows there are in each part of the task table that has any."""
+        async with self.cluster.connect(self.name) as connection:
+            return dict(await connection.fetch("SELECT tableoid::regclass::text, count(*) FROM task GROUP BY 1"))
 
 
 @contextmanager

@@ -133,10 +133,11 @@ class ServerProcess(NamedTuple):
 
 
 @asynccontextmanager
-async def run_server(state_dir: Path, *, port: int = 0) -> AsyncIterator[ServerProcess]:
-    """A server on loopback that listens."""
+async def run_server(state_dir: Path, *, port: int = 0, store: str | None = None) -> AsyncIterator[ServerProcess]:
+    """A server on loopback that listens; ``store`` is the URL of its store, ``None`` for SQLite in the directory."""
     arguments = ("server", "--listen", f"127.0.0.1:{port}", "--state-dir", state_dir)
-    async with run(*arguments, directory=state_dir.parent, CRONPROBE_ROOT_TOKEN=ROOT) as process:
+    settings = {"CRONPROBE_ROOT_TOKEN": ROOT, **({} if store is None else {"CRONPROBE_STORE": store})}
+    async with run(*arguments, directory=state_dir.parent, **settings) as process:
         found = await process.says(r"server +(http://127\.0\.0\.1:(\d+)) +\(UUID ([0-9a-f-]{36})\)")
         yield ServerProcess(process, found[1], int(found[2]), found[3])
 

@@ -11,18 +11,21 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import URL, Connection, select, text
+from sqlalchemy import URL, Connection, Select, select, text, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from protocol.conditions import Condition, FromCron
 from protocol.errors import StoreFailed
 from server.store.interface import Change
 from server.store.migrations import MigrationFailed, migrate
 from server.store.postgres_changes import apply
 from server.store.postgres_days import LOCK, Days
 from server.store.postgres_expiry import find_expired
-from server.store.postgres_url import driver_error, read_url, start_error
+from server.store.postgres_queries import chosen_rows, find_among, select_cells, select_tasks
+from server.store.postgres_url import read_url, reason, start_error
+from server.store.queries import size_of
 from server.store.reading import Reading
 from server.store.tables import setting
 
@@ -108,6 +111,15 @@ class PostgresStore(Reading):
 
         return await self._read(run)
 
+    def _selects(
+        self, connection: Connection, conditions: Sequence[Condition], among: Sequence[int] | None
+    ) -> tuple[Select[Any], Select[Any]]:
+        jobs = {condition.name for condition in conditions if isinstance(condition, FromCron)}
+        cells = list(connection.scalars(select_cells(jobs.pop()))) if len(jobs) == 1 else None
+        where = true() if among is None else find_among(connection, among)
+        chosen = chosen_rows(conditions, where, cells)
+        return size_of(chosen), select_tasks(chosen, conditions)
+
     async def expired(self, before_ms: Mapping[str, int], others_before_ms: int | None, most: int) -> list[int]:
         """See ``Store``."""
         return await self._read(lambda connection: find_expired(connection, before_ms, others_before_ms, most))
@@ -154,4 +166,4 @@ async def _raw(connection: AsyncConnection) -> Any:
 def _store_failed(failure: BaseException) -> StoreFailed:
     if isinstance(failure, TimeoutError):
         return StoreFailed("no answer from PostgreSQL in time")
-    return StoreFailed(str(driver_error(failure)))
+    return StoreFailed(reason(failure))

@@ -70,6 +70,11 @@ ON CONFLICT (task_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for n
 """  # noqa: S608 our own column names
 
 
+_DELETE = """
+DELETE FROM task WHERE id = ANY($1::bigint[]) AND day BETWEEN $2 AND $3 RETURNING id, finished_ms IS NULL
+"""
+
+
 async def insert_rows(raw: Any, batches: Sequence[Sequence[TaskRow]]) -> list[dict[int, int]]:
     """Insert all batches; for each {id not inserted: id of the task that has its key}."""
     rows = [row for batch in batches for row in batch]
@@ -114,6 +119,17 @@ async def _put_results(raw: Any, results: Sequence[ResultRow]) -> None:
 
 async def delete_rows(raw: Any, ids: Sequence[int]) -> tuple[int, list[int]]:
     """Delete these rows and their results; how many there were, and the ids of those that were running."""
-    deleted = await raw.fetch("DELETE FROM task WHERE id = ANY($1::bigint[]) RETURNING id, finished_ms IS NULL", ids)
+    if not ids:
+        return 0, []
+    deleted: dict[int, bool] = dict(await raw.fetch(_DELETE, ids, *await _days_between(raw, min(ids), max(ids))))
+    elsewhere = [id_ for id_ in ids if id_ not in deleted]
+    if elsewhere:
+        deleted.update(await raw.fetch(_DELETE, elsewhere, *_ANY_DAY))
     await raw.execute("DELETE FROM task_result WHERE task_id = ANY($1::bigint[])", ids)
-    return len(deleted), sorted(id_ for id_, was_running in deleted if was_running)
+    return len(deleted), sorted(id_ for id_, was_running in deleted.items() if was_running)
+
+
+async def _days_between(raw: Any, first: int, last: int) -> tuple[int, int]:
+    """Where rows with ids between these two most likely are: ids are given out in the order of time."""
+    days = [row[0] for row in await raw.fetch("SELECT day FROM task WHERE id IN ($1, $2)", first, last)]
+    return (min(days) - 1, max(days) + 1) if days else (0, 0)

@@ -43,11 +43,15 @@ def read_url(text: str) -> URL:
 
 def start_error(url: URL, failure: BaseException) -> StartError:
     """Why the store cannot be opened, with the remedy."""
-    return StartError(f"{shown(url)}: {_diagnosis(url, driver_error(failure))}")
+    return StartError(f"{shown(url)}: {_diagnosis(url, _driver_error(failure))}")
 
 
-def driver_error(failure: BaseException) -> BaseException:
-    """What the driver said, without what SQLAlchemy wraps around it."""
+def reason(failure: BaseException) -> str:
+    """What the driver said, in one line: what follows may quote rows."""
+    return str(_driver_error(failure)).partition("\n")[0]
+
+
+def _driver_error(failure: BaseException) -> BaseException:
     inner: BaseException | None = failure
     while inner is not None and not isinstance(inner, asyncpg.PostgresError | asyncpg.InterfaceError):
         inner = getattr(inner, "orig", None) or inner.__cause__
@@ -71,7 +75,7 @@ def _diagnosis(url: URL, failure: BaseException) -> str:
         case OSError():
             return f"cannot be reached: {_system_reason(failure)}; start PostgreSQL, or correct the address"
         case _:
-            return f"cannot be opened as a store: {failure}; choose another --store"
+            return f"cannot be opened as a store: {reason(failure)}; choose another --store"
 
 
 def _system_reason(failure: OSError) -> str:

@@ -35,23 +35,38 @@ _I64_MAX = 2**63 - 1
 
 def select_tasks(conditions: Sequence[Condition], among: Sequence[int] | None = None) -> Select[Any]:
     """The rows of a query, complete with their names, in its order; of those ``among``, ``None`` for all."""
-    chosen = chosen_rows(conditions, among)
+    chosen = chosen_ids(conditions, among)
     newest = newest_count(conditions) is not None
     order = (
-        (chosen.c.half.asc(), chosen.c.finished_ms.desc(), chosen.c.id.desc())
+        (chosen.c.half.asc(), task.c.finished_ms.desc(), task.c.id.desc())
         if newest
-        else (chosen.c.half.desc(), chosen.c.finished_ms.asc(), chosen.c.id.asc())
+        else (chosen.c.half.desc(), task.c.finished_ms.asc(), task.c.id.asc())
     )
-    return _complete(chosen).order_by(*order).limit(most(conditions))
+    chosen_tasks = chosen.join(task, task.c.id == chosen.c.id)
+    return complete(task, chosen_tasks).order_by(*order).limit(most(conditions))
+
+
+def select_size(conditions: Sequence[Condition]) -> Select[Any]:
+    """How many characters a query's results, messages and details have together."""
+    return size_of(chosen_ids(conditions))
+
+
+def size_of(chosen: Subquery) -> Select[Any]:
+    """The same of rows that are chosen already."""
+    texts = (task_result.c.error_message, task_result.c.result, task_result.c.detail)
+    size = sum((func.coalesce(func.length(text), 0) for text in texts), literal(0))
+    return select(func.coalesce(func.sum(size), 0)).select_from(
+        chosen.join(task_result, task_result.c.task_id == chosen.c.id)
+    )
 
 
 def select_running() -> Select[Any]:
     """All running tasks, complete with their names, the oldest first."""
-    return _complete(task).where(task.c.finished_ms.is_(None)).order_by(task.c.id)
+    return complete(task, task).where(task.c.finished_ms.is_(None)).order_by(task.c.id)
 
 
-def _complete(rows: FromClause) -> Select[Any]:
-    """Rows of ``task`` with their names and what their results say, as a ``StoredTask`` has them."""
+def complete(rows: FromClause, source: FromClause) -> Select[Any]:
+    """Rows of ``task`` as a ``StoredTask`` has them; ``source`` is where they come from."""
     return select(
         rows.c.id,
         job.c.name,
@@ -76,20 +91,10 @@ def _complete(rows: FromClause) -> Select[Any]:
         spec.c.expect,
         spec.c.target,
     ).select_from(
-        rows.join(agent, agent.c.id == rows.c.agent_id)
+        source.join(agent, agent.c.id == rows.c.agent_id)
         .join(spec, spec.c.id == rows.c.spec_id)
         .outerjoin(job, job.c.id == rows.c.job_id)
         .outerjoin(task_result, task_result.c.task_id == rows.c.id)
-    )
-
-
-def select_size(conditions: Sequence[Condition]) -> Select[Any]:
-    """How many characters a query's results, messages and details have together."""
-    chosen = chosen_rows(conditions)
-    texts = (task_result.c.error_message, task_result.c.result, task_result.c.detail)
-    size = sum((func.coalesce(func.length(text), 0) for text in texts), literal(0))
-    return select(func.coalesce(func.sum(size), 0)).select_from(
-        chosen.join(task_result, task_result.c.task_id == chosen.c.id)
     )
 
 
@@ -97,7 +102,7 @@ def select_doomed(conditions: Sequence[Condition], most_rows: int) -> Select[Any
     """The ids of the rows that a deletion means: what a query with these conditions would give, or all that match."""
     if newest_count(conditions) is None:
         return select(task.c.id).where(matching(conditions)).limit(most_rows)
-    chosen = chosen_rows(conditions)
+    chosen = chosen_ids(conditions)
     newest = select(chosen.c.id).order_by(chosen.c.half)
     return select(newest.limit(most(conditions)).subquery())
 
@@ -108,25 +113,21 @@ def most(conditions: Sequence[Condition]) -> int:
     return DEFAULT_ROWS if newest is None else min(newest, MOST_ROWS)
 
 
-def chosen_rows(conditions: Sequence[Condition], among: Sequence[int] | None = None) -> Subquery:
-    """
-    The rows of ``task`` that match, with their ``half``: 0 is finished, 1 is running. Each half limited by itself.
-
-    Whole rows, not ids: where the table is in parts an id alone would be looked for in all of them.
-    """
+def chosen_ids(conditions: Sequence[Condition], among: Sequence[int] | None = None) -> Subquery:
+    """The ids that match, as (id, half): half 0 is finished, 1 is running. Each half limited by itself."""
     where = matching(conditions) if among is None else and_(task.c.id.in_(among), matching(conditions))
     newest = newest_count(conditions) is not None
     finished_order = (task.c.finished_ms.desc(), task.c.id.desc()) if newest else (task.c.finished_ms, task.c.id)
     running_order = task.c.id.desc() if newest else task.c.id
     finished = (
-        select(*task.c, literal(0).label("half"))
+        select(task.c.id, literal(0).label("half"))
         .where(task.c.finished_ms.is_not(None), where)
         .order_by(*finished_order)
         .limit(most(conditions))
         .subquery()
     )
     running = (
-        select(*task.c, literal(1).label("half"))
+        select(task.c.id, literal(1).label("half"))
         .where(task.c.finished_ms.is_(None), where)
         .order_by(running_order)
         .limit(most(conditions))

@@ -5,9 +5,9 @@ The questions of ``interface.Store`` for any backend that can run a function on 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from protocol.conditions import Condition
 from protocol.crontab import TickCondition
@@ -42,13 +42,20 @@ class Reading(ABC):
         """Rows that match."""
 
         def run(connection: Connection) -> list[StoredTask]:
+            size, tasks = self._selects(connection, conditions, among)
             if queries.most(conditions) > _FEW_ROWS and among is None:
-                size = connection.scalar(queries.select_size(conditions))
-                if size > RESPONSE_LIMIT_BYTES:
+                size_bytes = connection.scalar(size)
+                if size_bytes > RESPONSE_LIMIT_BYTES:
                     raise ResponseTooBig(RESPONSE_LIMIT_BYTES)
-            return [StoredTask._make(row) for row in connection.execute(queries.select_tasks(conditions, among))]
+            return [StoredTask._make(row) for row in connection.execute(tasks)]
 
         return await self._read(run)
+
+    def _selects(
+        self, _connection: Connection, conditions: Sequence[Condition], among: Sequence[int] | None
+    ) -> tuple[Select[Any], Select[Any]]:
+        """The size of what a query finds, and what it finds, as the backend does best."""
+        return queries.select_size(conditions), queries.select_tasks(conditions, among)
 
     async def ticks(self, conditions: Sequence[TickCondition]) -> list[Tick]:
         """Ticks that match."""

@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import NamedTuple
 
 import pytest
 
@@ -13,6 +12,7 @@ from protocol.conditions import Limit
 from protocol.errors import ConfigError, Error, StartError, StoreFailed
 from server.store import open_store, public_url
 from server.store.interface import (
+    DeleteIds,
     DeleteTasks,
     FinishTasks,
     InsertTasks,
@@ -26,32 +26,11 @@ from server.store.interface import (
 from server.store.postgres import open_postgres
 from server.store.postgres_days import DAY_MS, today
 from tests.contract.stores import AGENTS, TOKEN, finish_row, names, task_row, write
-from tests.postgres import PASSWORD, PASSWORD_IN_URL, Cluster, open_cluster
+from tests.postgres import PASSWORD, PASSWORD_IN_URL, Cluster, Database, open_cluster
 
 pytestmark = pytest.mark.external("postgres")
 
 DEADLINE_S = 20
-
-
-class Database(NamedTuple):
-    """A database of a test's own."""
-
-    cluster: Cluster
-    name: str
-
-    @property
-    def url(self) -> str:
-        return self.cluster.url(self.name)
-
-    async def parts(self) -> dict[str, int]:
-        """How many rows there are in each part of the task table that has any."""
-        async with self.cluster.connect(self.name) as connection:
-            return dict(await connection.fetch("SELECT tableoid::regclass::text, count(*) FROM task GROUP BY 1"))
-
-
-@pytest.fixture
-def database(postgres: Cluster) -> Database:
-    return Database(postgres, postgres.new_database())
 
 
 @pytest.fixture
@@ -123,6 +102,19 @@ async def test_rows_lie_in_the_parts_of_their_days_and_odd_ones_in_the_default(d
     assert sum(parts.values()) == 4
     assert {len(name) for name in parts} <= {len("task_of_no_day"), len("task_20260101")}
     assert len(parts) >= 2
+
+
+async def test_ids_are_found_and_deleted_in_whatever_day_they_are(database: Database) -> None:
+    now_ms = today() * DAY_MS
+    async with open_store(database.url) as store:
+        known = await names(store)
+        days = {1: 0, 2: -1, 3: -300, 4: 0, 5: 1, 6: 1}
+        rows = [task_row(id_, known, scheduled_ms=now_ms + day * DAY_MS + id_) for id_, day in days.items()]
+        await write(store, InsertTasks(rows))
+        for among in ([1, 2, 4], [4, 3, 1], [3], [2, 99], [99], [], list(days)):
+            assert {row.id for row in await store.select([Limit(99)], among)} == set(among) & days.keys()
+        assert await write(store, DeleteIds([1, 3, 5, 99])) == 3
+        assert [row.id for row in await store.running()] == [2, 4, 6]
 
 
 async def test_days_that_are_over_and_empty_are_dropped(database: Database) -> None:
