@@ -14,6 +14,7 @@ from cli.options import (
     DEFAULT_RETENTION,
     DEFAULT_STATE_DIR,
     Listen,
+    PublicPage,
     Retention,
     RootToken,
     StateDir,
@@ -35,19 +36,21 @@ def server(
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root_token: RootToken = None,
     retention: Retention = DEFAULT_RETENTION,
+    public_page: PublicPage = False,
     max_connections: Annotated[
         int,
         typer.Option(envvar="CRONPROBE_MAX_CONNECTIONS", min=1, help="WebSockets and calls at once; more get a 429."),
     ] = MAX_CONNECTIONS,
 ) -> None:
     """
-    Run the task server: it holds the agents, keeps the results, serves /metrics and JSON-RPC.
+    Run the task server: it holds the agents, keeps the results, serves /metrics, JSON-RPC and the status page.
 
     The root token is made at the first start, printed once, and kept in DIR/root-token.
 
     Example: `cronprobe server --listen 0.0.0.0:2211 --state-dir /var/lib/cronprobe`
     """
-    config = replace(server_config(listen, store, state_dir, root_token, retention), max_connections=max_connections)
+    config = server_config(listen, store, state_dir, root_token, retention)
+    config = replace(config, max_connections=max_connections, public_page=public_page)
     live(lambda stop: serve(config, stop))
 
 
@@ -81,6 +84,7 @@ def announce_server(server: Server, config: Config) -> None:
     base = f"http://{join_listen(config.host, server.port)}"
     lines = [
         ("server", f"{base}   (UUID {server.uuid})"),
+        ("page", f"{base}/"),
         ("metrics", f"{base}/metrics"),
         ("store", config.store),
         ("token", f"{server.root_token_file}   (root)"),

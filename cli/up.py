@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from rich.markup import escape
 
@@ -27,6 +28,7 @@ from cli.options import (
     DEFAULT_STATE_DIR,
     Files,
     Listen,
+    PublicPage,
     Retention,
     RootToken,
     StateDir,
@@ -66,6 +68,7 @@ def up(
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root_token: RootToken = None,
     retention: Retention = DEFAULT_RETENTION,
+    public_page: PublicPage = False,
     agent: Annotated[
         str, typer.Option(envvar="CRONPROBE_AGENT", help="Run the agent that the files give this name.", metavar="NAME")
     ] = _USUAL_NAME,
@@ -92,7 +95,7 @@ def up(
             raise ConfigError(
                 f"--allow: {name} is about an agent's file; the local agent has none: start cronprobe agent"
             )
-    config = server_config(listen, store, state_dir, root_token, retention)
+    config = replace(server_config(listen, store, state_dir, root_token, retention), public_page=public_page)
     local = None if no_agent else Local(agent, (*_LOCAL_TYPES, *(allow or ())))
     live(lambda stop: run(files, jobs, config, local, stop, quiet=quiet))
 

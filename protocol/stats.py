@@ -18,12 +18,17 @@ By = Literal["cron_source", "agent", "type"]
 
 
 class Grouping(Struct, frozen=True):
-    """By what rows are grouped; ``bucket_ms`` is the width of a time bucket, ``None`` for one over all time."""
+    """
+    By what rows are grouped; ``bucket_ms`` is the width of a time bucket, ``None`` for one over all time.
+
+    Callers cannot ask for cells.
+    """
 
     cron_source: bool = False
     agent: bool = False
     type: bool = False
     bucket_ms: int | None = None
+    cell: bool = False
 
 
 class StatsQuery(Struct, frozen=True):
@@ -75,7 +80,7 @@ class GroupStats(Struct, frozen=True):
     """
     One group. What it is not grouped by is ``None``, and so is the bucket of running tasks.
 
-    Latencies are in ms, over runs that are ok; ``None`` when none has one.
+    ``degraded`` ones are among the ok. Latencies are in ms, over runs that are ok; ``None`` when none has one.
     """
 
     cron_source: str | None
@@ -83,9 +88,11 @@ class GroupStats(Struct, frozen=True):
     agent_name: str | None
     type: str | None
     bucket: int | None
+    cell: str | None
     count: int
     running: int
     ok: int
+    degraded: int
     failed: int
     unknown: int
     least_ms: float | None

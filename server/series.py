@@ -84,7 +84,7 @@ class SeriesBook:
         """The series of a task that ran when the server last ended; numbers are not needed to end it."""
         task = read_shown_task(row.spec.encode())
         job = None if row.cron_source is None else JobName(row.cron_source, row.cell or "")
-        spec = Spec(row.spec, row.expect, None, _target(row))
+        spec = Spec(row.spec, row.expect, None, target_of(row))
         expectations = None if row.expect is None else prepared_again(row.expect, {})
         draft = _Draft(job, row.agent_uuid, row.agent_name, task, spec, row.timeout_ms, expectations)
         draft.are_secrets_lost = job is not None and are_lost(row.spec + (row.expect or ""), {})
@@ -224,7 +224,7 @@ def _shown(text: Raw) -> str | None:
     return None if given is None else given.decode()
 
 
-def _target(row: StoredTask) -> str:
+def target_of(row: StoredTask) -> str:
     """The label; the task of an old row that has none can be read, for it has no secrets."""
     if row.target is not None:
         return row.target
