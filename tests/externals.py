@@ -12,6 +12,7 @@ import pytest
 
 INSTALL = {
     "prometheus": "apt-get install prometheus",
+    "chromium": "apt-get install chromium",
     "ip": "apt-get install iproute2",
     "unshare": "apt-get install util-linux",
 }

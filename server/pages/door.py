@@ -209,13 +209,13 @@ class Pages:
         grant = None if session is None else self._grant(session, partial(_hang_up, ws))
         if grant is not None:
             self._grants.add(grant)
-        following = asyncio.create_task(self._send_news(ws, request, session), name="page")
         try:
-            async for _ in ws:
-                pass
+            async with asyncio.TaskGroup() as tasks:
+                following = tasks.create_task(self._send_news(ws, request, session), name="page")
+                async for _ in ws:
+                    pass
+                following.cancel()
         finally:
-            following.cancel()
-            await asyncio.wait([following])
             if grant is not None:
                 self._grants.discard(grant)
 
@@ -233,8 +233,8 @@ class Pages:
         )
 
     async def _send_news(self, ws: web.WebSocketResponse, request: web.Request, session: Session | None) -> None:
-        query = {name: value for name, value in request.query.items() if name not in ("page", "seen")}
-        path = request.query.get("page", "/")
+        query = {name: value for name, value in request.query.items() if name not in ("path", "seen")}
+        path = request.query.get("path", "/")
 
         async def make() -> Content | None:
             known = None if session is None else await self._logins.find(session.id)

@@ -2,10 +2,11 @@
 Strips and lines as SVG paths: a path for each kind of quarter-hour, so that a day is some hundred characters.
 
 Each kind has a shape of its own, for colour alone is not seen by everybody: ok is a full bar, degraded a half one,
-failed a bar with a gap above its foot, unknown an outline, and nothing a stroke at the foot.
+failed a bar with a gap above its foot, unknown three dots, and nothing a line at the foot.
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from msgspec import Struct
 
@@ -15,17 +16,12 @@ STRIP_WIDTH, STRIP_HEIGHT = PLACES * 3, 20
 LINE_WIDTH, LINE_HEIGHT = PLACES, 20
 
 
-def _shapes(kind: Ended | None) -> list[str]:
-    shape = {
-        Ended.OK: "M{0} 2h2v16h-2z",
-        Ended.DEGRADED: "M{0} 9h2v9h-2z",
-        Ended.FAILED: "M{0} 0h2v13h-2zM{0} 16h2v4h-2z",
-        Ended.UNKNOWN: "M{0} 2h2v3h-2zM{0} 8.5h2v3h-2zM{0} 15h2v3h-2z",
-        None: "M{0} 17h2v1h-2z",
-    }[kind]
-    return [shape.format(place * 3) for place in range(PLACES)]
-
-
+_SHAPES = {
+    Ended.OK: "M{0} 2h2v16h-2z",
+    Ended.DEGRADED: "M{0} 9h2v9h-2z",
+    Ended.FAILED: "M{0} 0h2v13h-2zM{0} 16h2v4h-2z",
+    Ended.UNKNOWN: "M{0} 2h2v3h-2zM{0} 8.5h2v3h-2zM{0} 15h2v3h-2z",
+}
 _CLASSES: dict[Ended | None, str] = {
     Ended.OK: "ok",
     Ended.DEGRADED: "degraded",
@@ -33,15 +29,29 @@ _CLASSES: dict[Ended | None, str] = {
     Ended.UNKNOWN: "unknown",
     None: "no_data",
 }
-_SHAPES = {kind: _shapes(kind) for kind in _CLASSES}
+_PLACED = {kind: [shape.format(place * 3) for place in range(PLACES)] for kind, shape in _SHAPES.items()}
 
 
 def strip(day: Day) -> list[tuple[str, str]]:
     """(class, path) of each kind that the day has."""
     paths: dict[Ended | None, list[str]] = {}
-    for place, kind in enumerate(day.worst()):
-        paths.setdefault(kind, []).append(_SHAPES[kind][place])
+    place = 0
+    for kind, quarters in groupby(day.worst()):
+        length = len(list(quarters))
+        drawn = [_nothing(place, length)] if kind is None else _PLACED[kind][place : place + length]
+        paths.setdefault(kind, []).extend(drawn)
+        place += length
     return [(_CLASSES[kind], "".join(parts)) for kind, parts in paths.items()]
+
+
+def _nothing(place: int, length: int) -> str:
+    width = length * 3 - 1
+    return f"M{place * 3} 17h{width}v1h-{width}z"
+
+
+def legend() -> list[tuple[str, str]]:
+    """(class, path) of each kind by itself, the best first."""
+    return [*((_CLASSES[kind], shape.format(0)) for kind, shape in _SHAPES.items()), (_CLASSES[None], _nothing(0, 1))]
 
 
 class Line(Struct, frozen=True):
@@ -66,6 +76,6 @@ def line(day: Day, width: int = LINE_WIDTH, height: int = LINE_HEIGHT) -> Line |
     return Line("".join(points), most_ms)
 
 
-def figures(latencies: Sequence[float | None]) -> float | None:
+def newest_latency(latencies: Sequence[float | None]) -> float | None:
     """The newest latency that is known."""
     return next((value for value in reversed(latencies) if value is not None), None)

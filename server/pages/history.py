@@ -15,9 +15,12 @@ from protocol.outcomes import Outcome, Reason
 from server.jobs import Job
 from server.pages.quarters import QUARTER_MS, Ended, Quarters
 from server.results import Finished
+from server.running import Series
 from server.store.interface import MAINTENANCE
 
 _PATIENCE_MS = 120_000
+# A name is found faster than a member of an enumeration, and a plain number is added faster.
+_OK, _DEGRADED = int(Ended.OK), int(Ended.DEGRADED)
 
 
 class ProbeKey(NamedTuple):
@@ -28,47 +31,59 @@ class ProbeKey(NamedTuple):
     target: str
 
 
-class Run(Struct, frozen=True):
+class Run(Struct, frozen=True, gc=False):
     """How a probe's run ended; ``reason`` ``None`` is ok, ``scheduled_ms`` is since the epoch."""
 
     scheduled_ms: int
     reason: Reason | None
     is_degraded: bool
     latency_ms: float | None
-    in_maintenance: bool
+    flags: int
+
+    @property
+    def in_maintenance(self) -> bool:
+        """Whether it was due inside a maintenance window of its job."""
+        return bool(self.flags & MAINTENANCE)
 
     @property
     def ended(self) -> Ended:
         """The run as a strip shows it."""
-        if self.reason is None:
-            return Ended.DEGRADED if self.is_degraded else Ended.OK
-        return Ended.FAILED if self.reason.outcome is Outcome.FAILED else Ended.UNKNOWN
+        return how_ended(self.reason, self.is_degraded)
+
+
+def how_ended(reason: Reason | None, is_degraded: bool) -> Ended:
+    """A run's end as a strip shows it."""
+    if reason is None:
+        return Ended.DEGRADED if is_degraded else Ended.OK
+    return Ended.FAILED if reason.outcome is Outcome.FAILED else Ended.UNKNOWN
 
 
 class Probe:
     """One probe: ``last`` is its newest run by the time it was due, ``None`` for none in memory."""
 
-    __slots__ = ("_longest_ms", "last", "quarters")
+    __slots__ = ("_last_ms", "_longest_ms", "last", "quarters")
 
     def __init__(self) -> None:
         self.last: Run | None = None
         self.quarters = Quarters()
+        self._last_ms = -1
         self._longest_ms = 0
 
     def note(self, run: Run) -> None:
         """A run has ended."""
-        last = self.last
-        if last is None:
-            self.last = run
-        elif run.scheduled_ms > last.scheduled_ms:
-            self._longest_ms = max(self._longest_ms, run.scheduled_ms - last.scheduled_ms)
+        scheduled_ms = run.scheduled_ms
+        before_ms = self._last_ms
+        if scheduled_ms > before_ms:
+            if before_ms >= 0 and scheduled_ms - before_ms > self._longest_ms:
+                self._longest_ms = scheduled_ms - before_ms
+            self._last_ms = scheduled_ms
             self.last = run
 
     def is_silent(self, now_ms: int) -> bool:
         """Whether nothing was heard for twice the longest time between two ticks so far: nobody fires it any more."""
         if self.last is None:
             return True
-        return self._longest_ms > 0 and now_ms - self.last.scheduled_ms > 2 * self._longest_ms + _PATIENCE_MS
+        return self._longest_ms > 0 and now_ms - self._last_ms > 2 * self._longest_ms + _PATIENCE_MS
 
 
 class Watch:
@@ -96,6 +111,7 @@ class History:
         self._now_ms = now_ms
         self._started_ms = now_ms()
         self._jobs: dict[str, dict[ProbeKey, Probe]] = {}
+        self._known: dict[Series, Probe] = {}
         self._waiting: set[str] = set()
         self._watches: set[Watch] = set()
 
@@ -106,32 +122,38 @@ class History:
 
     def take(self, finished: Sequence[Finished]) -> None:
         """Count stored runs."""
-        now = self._now_ms()
-        this_quarter = now // QUARTER_MS
+        this_quarter = self._now_ms() // QUARTER_MS
+        started_ms, known = self._started_ms, self._known
         for run in finished:
-            stats = run.task.series.stats
-            if stats is None:
-                continue
-            labels, verdict, finished_ms = stats.labels, run.verdict, run.finished_ms
-            if finished_ms < self._started_ms and labels.cron_source in self._waiting:
-                continue  # it will come from the store
-            scheduled_ms = run.task.scheduled_ms
-            ended = Run(
-                finished_ms if scheduled_ms is None else scheduled_ms,
-                verdict.reason,
-                verdict.is_degraded,
-                verdict.latency_ms,
-                bool(run.task.flags & MAINTENANCE),
+            task, verdict, finished_ms = run.task, run.verdict, run.finished_ms
+            probe = known.get(task.series) or self._learn(task.series)
+            if probe is None or (finished_ms < started_ms and task.series.cron_source in self._waiting):
+                continue  # asked for by hand, or to come from the store
+            reason, is_degraded, latency_ms = verdict.reason, verdict.is_degraded, verdict.latency_ms
+            scheduled_ms = task.scheduled_ms
+            probe.note(
+                Run(finished_ms if scheduled_ms is None else scheduled_ms, reason, is_degraded, latency_ms, task.flags)
             )
-            probe = self.probe(labels.cron_source, ProbeKey(run.task.series.agent_uuid, labels.type, labels.target))
-            probe.note(ended)
-            # An agent's clock may be ahead of ours.
-            quarter = min(finished_ms // QUARTER_MS, this_quarter)
-            probe.quarters.add(quarter, ended.ended, verdict.latency_ms if verdict.reason is None else None)
+            quarter = finished_ms // QUARTER_MS
+            if quarter > this_quarter:  # an agent's clock may be ahead of ours
+                quarter = this_quarter
+            if reason is None:
+                probe.quarters.add(quarter, _DEGRADED if is_degraded else _OK, latency_ms)
+            else:
+                probe.quarters.add(quarter, how_ended(reason, is_degraded), None)
         if self._watches:
             names = {run.task.series.cron_source or "" for run in finished}
             for watch in self._watches:
                 watch.put(names)
+
+    def _learn(self, series: Series) -> Probe | None:
+        """The probe that the series is of, looked up once; ``None`` for a task that no job asked for."""
+        if series.stats is None:
+            return None
+        labels = series.stats.labels
+        probe = self.probe(labels.cron_source, ProbeKey(series.agent_uuid, labels.type, labels.target))
+        self._known[series] = probe
+        return probe
 
     def probe(self, job: str, key: ProbeKey) -> Probe:
         """The probe, empty when it is new."""
@@ -149,6 +171,7 @@ class History:
 
     def keep(self, jobs: Iterable[Job]) -> None:
         """Forget every probe that these jobs do not have."""
+        self._known.clear()
         declared = {job.declared.name: set(probe_keys(job)) for job in jobs}
         self._jobs = {
             name: kept

@@ -20,7 +20,7 @@ from server.pages.states import ORDER, State
 from server.pages.surveys import Survey, job_path, names, survey, trace
 
 _AT_ONCE = 100
-_SLICE = 20
+_SLICE = 5
 _SHOWN_AGENTS = 4
 
 
@@ -46,7 +46,7 @@ async def overview(sources: Sources, look: Look) -> Content:
     surveys = []
     for place, job in enumerate(jobs):
         surveys.append(survey(sources, look, job, painter.now_ms))
-        if place % (_SLICE * 10) == 0:
+        if place % (_SLICE * 40) == 0:
             await asyncio.sleep(0)
     chosen = look.query.get("state")
     found = [one for one in surveys if chosen not in ORDER or one.state == chosen]
@@ -102,7 +102,8 @@ def _chips(surveys: Sequence[Survey], look: Look) -> list[Chip]:
 
 def _path(look: Look, **changes: str) -> str:
     query = {name: look.query[name] for name in ("q", "state", "page") if name in look.query} | changes
-    return "/?" + urlencode({name: value for name, value in query.items() if value})
+    given = urlencode({name: value for name, value in query.items() if value})
+    return f"/?{given}" if given else "/"
 
 
 class _Agent(Struct, frozen=True):

@@ -41,10 +41,11 @@ class Quarters:
     def add(self, quarter: int, ended: int, latency_ms: float | None, count: int = 1) -> None:
         """Count runs; ``latency_ms`` is their mean. A quarter-hour that is out of sight is left out."""
         newest = self._newest
-        if quarter > newest:
-            self.advance(quarter)
-        elif quarter <= newest - PLACES:
-            return
+        if quarter != newest:
+            if quarter > newest:
+                self.advance(quarter)
+            elif quarter <= newest - PLACES:
+                return
         place = quarter % PLACES
         self._counts[place * _KINDS + ended] += count
         if latency_ms is not None:

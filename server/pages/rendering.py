@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from msgspec import Struct
 
-from server.pages.drawing import STRIP_HEIGHT, STRIP_WIDTH
+from server.pages.drawing import STRIP_HEIGHT, STRIP_WIDTH, legend
 
 _HERE = Path(__file__).parent
 _DAY_MS = 86_400_000
@@ -51,6 +51,7 @@ class Rendering:
         self._env.filters |= {"ms": latency_text, "ratio": ratio_text, "iso": iso_text}
         self._env.globals |= {
             "link": {path.removeprefix(STATIC).partition("/")[2]: path for path in linked},
+            "legend": legend(),
             "strip_box": f"0 0 {STRIP_WIDTH} {STRIP_HEIGHT}",
         }
 

@@ -16,7 +16,7 @@ from server.jobs import Job
 from server.pages.history import History, ProbeKey, Run
 from server.pages.quarters import PLACES, QUARTER_MS, Ended
 from server.rows import read_task_name
-from server.store.interface import DEGRADED, MAINTENANCE, Store, StoredTask
+from server.store.interface import DEGRADED, Store, StoredTask
 
 log = structlog.get_logger()
 
@@ -80,6 +80,6 @@ def _note(history: History, name: str, rows: Sequence[StoredTask], targets: dict
             None if row.reason is None else Reason(row.reason),
             bool(row.flags & DEGRADED),
             row.latency_ms,
-            bool(row.flags & MAINTENANCE),
+            row.flags,
         )
         history.probe(name, ProbeKey(row.agent_uuid, read_task_name(row.spec), target)).note(run)

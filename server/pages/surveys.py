@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from server.jobs import Job
 from server.pages.content import Look, Sources
-from server.pages.drawing import figures, line, strip
+from server.pages.drawing import line, newest_latency, strip
 from server.pages.history import Probe, ProbeKey, Run
 from server.pages.quarters import QUARTER_MS, Day, Ended, Quarters, add_up
 from server.pages.rendering import latency_text, ratio_text
@@ -68,7 +68,7 @@ def trace(probes: Sequence[Probe | None], texts: Texts, now_ms: int) -> Trace:
     quarters: list[Quarters] = [probe.quarters for probe in probes if probe is not None]
     day = add_up(quarters, now_ms // QUARTER_MS)
     drawn = line(day)
-    latest_ms = figures(day.latencies)
+    latest_ms = newest_latency(day.latencies)
     ratio = day.success_ratio()
     return Trace(
         strip=strip(day),
@@ -83,6 +83,8 @@ def trace(probes: Sequence[Probe | None], texts: Texts, now_ms: int) -> Trace:
 
 
 def _strip_text(day: Day, texts: Texts, ratio: float | None) -> str:
+    if ratio is None:
+        return texts.no_strip
     worst = day.worst()
     return texts.strip.format(
         ratio=ratio_text(ratio),

@@ -68,7 +68,7 @@
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     url.search = location.search;
     url.hash = "";
-    url.searchParams.set("page", path);
+    url.searchParams.set("path", path);
     url.searchParams.set("seen", seen);
     const socket = new WebSocket(url);
     socket.onopen = () => { pause = 500; show(true); };

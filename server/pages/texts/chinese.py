@@ -85,6 +85,7 @@ CHINESE = Texts(
     no_such_job="没有这个任务，或此令牌无权读取。",
     back="全部任务",
     strip="最近 24 小时成功率 {ratio}；有失败的刻钟：{failing}，未能测量：{unknown}，偏慢：{degraded}",
+    no_strip="最近 24 小时没有测量结果",
     line="最近 24 小时延迟，最新 {latest}，最高 {most}",
     legend="每根竖条代表一刻钟，最新的在右侧：",
     states={

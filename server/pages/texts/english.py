@@ -85,6 +85,7 @@ ENGLISH = Texts(
     no_such_job="There is no such job, or this token may not read it.",
     back="All jobs",
     strip="{ratio} ok in 24 hours; quarter-hours with failures: {failing}, not measured: {unknown}, slow: {degraded}",
+    no_strip="nothing was measured in the last 24 hours",
     line="Latency over the last 24 hours, newest {latest}, at most {most}",
     legend="A bar is a quarter of an hour, the newest on the right:",
     states={

@@ -98,5 +98,6 @@ class Texts(Struct, frozen=True, kw_only=True):
     no_such_job: str
     back: str
     strip: str
+    no_strip: str
     line: str
     legend: str
