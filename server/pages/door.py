@@ -95,7 +95,8 @@ class Pages:
                 return await self._latency(look)
             content = await self._content(path, look)
         except StoreFailed as e:
-            return self._page(request, look, _problem(str(e)), session, 503)
+            log.warning("page not shown", path=path, why=str(e))
+            return self._page(request, look, _problem(look.texts.no_store), session, 503)
         except RpcError as e:
             return self._page(request, look, _problem(e.message), session, 403)
         if content is None:

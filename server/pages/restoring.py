@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from protocol.conditions import FinishedBetween, FromCron, Limit
-from protocol.errors import RpcError
+from protocol.errors import Error
 from protocol.outcomes import Reason
 from protocol.stats import MOST_GROUPS, Grouping, GroupStats
 from server.jobs import Job
@@ -31,7 +31,7 @@ async def restore(history: History, store: Store, jobs: Sequence[Job]) -> None:
     for job in jobs:
         try:
             await _restore(history, store, job)
-        except RpcError as e:
+        except Error as e:
             log.warning("the last day of a job is not shown", cron_source=job.declared.name, why=str(e))
         history.restored(job.declared.name)
     log.info("history restored", jobs=len(jobs))

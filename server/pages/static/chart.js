@@ -8,10 +8,13 @@
   const COLOURS = ["#2f7ed8", "#d9822b", "#2a9d6f", "#a65fd0", "#c94f4f", "#6b8e23", "#3aa6b9", "#b8860b", "#8a7f8d", "#d05fa2", "#5f7fd0", "#7d9b3c"];
   const DAY_S = 86400;
   const LEAST_S = 60;
+  const AGAIN_MS = 15000;
   const HEIGHT = 240;
   let chart = null;
   let asked = 0;
   let shown = null;
+  let isWhole = true;
+  let loaded = 0;
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const clock = (seconds, isFine) => new Date(seconds * 1000).toISOString().slice(11, isFine ? 19 : 16);
@@ -23,6 +26,8 @@
       query.set("from", Math.round(start * 1000));
       query.set("to", Math.round(end * 1000));
     }
+    isWhole = start === undefined;
+    loaded = Date.now();
     const number = ++asked;
     const answer = await fetch("/-/latency?" + query, { headers: { accept: "application/json" } });
     if (!answer.ok || number !== asked) return;
@@ -98,6 +103,7 @@
     }
   });
 
+  document.addEventListener("news", () => { if (shown && isWhole && Date.now() - loaded > AGAIN_MS) load(); });
   addEventListener("resize", () => { if (chart) chart.setSize({ width: place.clientWidth - 32, height: HEIGHT }); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     if (shown && chart) { chart.destroy(); chart = null; draw(shown); }

@@ -23,11 +23,14 @@
     return template.content.firstElementChild;
   };
 
-  // A link that had the focus has it again in the element that takes its place.
-  const replace = (old, made) => {
-    const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    old.replaceWith(made);
-    const same = focused && [...made.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused);
+  // A link that has the focus loses it when its element is replaced or moved: the same link has it again afterwards.
+  const keepingFocus = (change) => {
+    const href = document.activeElement && document.activeElement.getAttribute("href");
+    const part = href && document.activeElement.closest("[id]");
+    change();
+    if (!part || document.activeElement !== document.body) return;
+    const now = document.getElementById(part.id);
+    const same = now && [...now.querySelectorAll("a")].find((link) => link.getAttribute("href") === href);
     if (same) same.focus({ preventScroll: true });
   };
 
@@ -39,12 +42,13 @@
       const old = document.getElementById(id);
       if (old) {
         if (made.dataset.state !== undefined && made.dataset.state !== old.dataset.state) said.push(made.dataset.say);
-        replace(old, made);
+        old.replaceWith(made);
       } else {
         fresh.set(id, made);
       }
     }
     if (news.listed) order(news.listed, fresh);
+    document.dispatchEvent(new Event("news"));
     if (said.length) changes.textContent = said.slice(0, MOST_SAID).join(", ") + (said.length > MOST_SAID ? ", …" : "");
   };
 
@@ -72,7 +76,7 @@
     url.searchParams.set("seen", seen);
     const socket = new WebSocket(url);
     socket.onopen = () => { pause = 500; show(true); };
-    socket.onmessage = (event) => { seen = ""; take(JSON.parse(event.data)); };
+    socket.onmessage = (event) => { seen = ""; keepingFocus(() => take(JSON.parse(event.data))); };
     socket.onclose = (event) => {
       if (event.code === LOG_IN_AGAIN) { location.reload(); return; }
       show(false);

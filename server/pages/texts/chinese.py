@@ -82,6 +82,7 @@ CHINESE = Texts(
     first_due="最早到期",
     last_due="最晚到期",
     ticks="次数",
+    no_store="暂时无法读取结果，请稍后再试。",
     no_such_job="没有这个任务，或此令牌无权读取。",
     back="全部任务",
     strip="最近 24 小时成功率 {ratio}；有失败的刻钟：{failing}，未能测量：{unknown}，偏慢：{degraded}",

@@ -82,6 +82,7 @@ ENGLISH = Texts(
     first_due="First due",
     last_due="Last due",
     ticks="Ticks",
+    no_store="The results cannot be read at the moment; try again.",
     no_such_job="There is no such job, or this token may not read it.",
     back="All jobs",
     strip="{ratio} ok in 24 hours; quarter-hours with failures: {failing}, not measured: {unknown}, slow: {degraded}",

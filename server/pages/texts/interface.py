@@ -96,6 +96,7 @@ class Texts(Struct, frozen=True, kw_only=True):
     last_due: str
     ticks: str
     no_such_job: str
+    no_store: str
     back: str
     strip: str
     no_strip: str
