@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= jobs.example.yaml
 
-.PHONY: run test check bench acceptance screenshots clean
+.PHONY: run test check bench acceptance dashboards screenshots clean
 
 run: $(VENV)/.run
 	$(BIN)/cronprobe up $(JOBS)
@@ -28,6 +28,9 @@ bench: $(VENV)/.dev
 # What the status page looks like; needs Debian's chromium.
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.pages.screenshots
+
+dashboards: $(VENV)/.dev
+	$(BIN)/python -m grafana
 
 clean:
 	rm -rf $(VENV)

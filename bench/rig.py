@@ -3,12 +3,11 @@
 import array
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -16,28 +15,36 @@ from uuid import UUID
 
 import psutil
 
+from bench.database import Database, Row
 from bench.report import Ledger, Report
 
-_SERVER_CORE, _AGENTS_CORE = 0, 1
-_ROOT = "benchbenchbenchb:" + "0" * 32
+SERVER_CORE, _AGENTS_CORE = 0, 1
+ROOT = "benchbenchbenchb:" + "0" * 32
 _TIMEOUT_S = 2
 _READY_S = 30
 
 
-def measure(folder: Path, *, agents: int, rate: int, seconds: int) -> Report:
-    """Fire ``rate`` tasks once a second for ``seconds`` and see what becomes of them."""
-    port = _free_port()
+def measure(folder: Path, *, agents: int, rate: int, seconds: int, store: str | None = None) -> Report:
+    """
+    Fire ``rate`` tasks once a second for ``seconds`` and see what becomes of them.
+
+    ``store`` is the URL of a PostgreSQL, whose database is emptied; ``None`` is SQLite in the folder.
+    """
+    database = Database(store or f"sqlite:///{folder / 'bench.db'}")
+    database.empty()
+    port = free_port()
     uuids = [str(UUID(int=(7 << 120) + n)) for n in range(agents)]
     jobs = max(1, round(rate / agents))
     _write_jobs(folder / "jobs.yaml", uuids, jobs)
     agents_file = folder / "agents"
-    agents_file.write_text("".join(f"{uuid} {_ROOT}\n" for uuid in uuids))
+    agents_file.write_text("".join(f"{uuid} {ROOT}\n" for uuid in uuids))
     up = ["-m", "cli", "--log-level", "warning", "up", "--no-agent", "--quiet", f"--listen=127.0.0.1:{port}"]
-    with _process(_SERVER_CORE, [*up, f"--state-dir={folder / 'state'}", str(folder / "jobs.yaml")]) as server:
-        _await_ready(port, server)
-        with _agents(f"http://127.0.0.1:{port}/", agents_file, folder / "acknowledged"):
+    up.append(f"--store={database.url}")
+    with process(SERVER_CORE, [*up, f"--state-dir={folder / 'state'}", str(folder / "jobs.yaml")]) as server:
+        await_ready(port, server)
+        with load_agents(f"http://127.0.0.1:{port}/", agents_file, folder / "acknowledged"):
             first_s = int(time.time()) + 3
-            _sleep_until(first_s)
+            sleep_until(first_s)
             watched = psutil.Process(server.pid)
             before, rss = watched.cpu_times(), 0
             last_s = first_s + seconds
@@ -45,19 +52,19 @@ def measure(folder: Path, *, agents: int, rate: int, seconds: int) -> Report:
                 time.sleep(0.25)
                 rss = max(rss, watched.memory_info().rss)
             after = watched.cpu_times()
-            _sleep_until(last_s + _TIMEOUT_S + 2)
+            sleep_until(last_s + _TIMEOUT_S + 2)
             missed = _missed(port)
         server.terminate()
         if server.wait(10) != 0:
             raise RuntimeError(f"the server ended with {server.returncode}")
-    rows = _rows(folder / "state" / "cronprobe.db", first_s * 1000, last_s * 1000)
+    rows = database.rows(first_s * 1000, last_s * 1000)
     delays = _delays(rows, folder / "acknowledged")
     ledger = _ledger(rows, due=seconds * jobs * agents, missed=missed)
     return Report(
         rate=jobs * agents,
         completed_per_s=ledger["ok"] / seconds,
-        p50_ms=_percentile(delays, 0.50),
-        p99_ms=_percentile(delays, 0.99),
+        p50_ms=percentile(delays, 0.50),
+        p99_ms=percentile(delays, 0.99),
         cpu_cores=(after.user + after.system - before.user - before.system) / seconds,
         rss_mb=rss / 1e6,
         ledger=ledger,
@@ -66,14 +73,14 @@ def measure(folder: Path, *, agents: int, rate: int, seconds: int) -> Report:
 
 def measure_naive(folder: Path, *, agents: int, seconds: int) -> float:
     """Completed tasks a second of the one-row-per-transaction way, on the same cores."""
-    port = _free_port()
+    port = free_port()
     agents_file = folder / "agents"
     agents_file.write_text("".join(f"{UUID(int=(7 << 120) + n)} x:y\n" for n in range(agents)))
     arguments = ["-m", "bench.naive", str(port), str(folder / "naive.db"), str(seconds)]
-    with _process(_SERVER_CORE, arguments, stdout=subprocess.PIPE) as server:
+    with process(SERVER_CORE, arguments, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         server.stdout.readline()
-        with _agents(f"http://127.0.0.1:{port}/", agents_file, folder / "acknowledged"):
+        with load_agents(f"http://127.0.0.1:{port}/", agents_file, folder / "acknowledged"):
             return float(server.stdout.readline())
 
 
@@ -87,11 +94,12 @@ def _write_jobs(path: Path, uuids: list[str], jobs: int) -> None:
 
 
 @contextmanager
-def _process(core: int, arguments: list[str], stdout: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def process(core: int, arguments: list[str], stdout: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """This Python with these arguments, on one core; killed on leaving."""
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdout=stdout or subprocess.DEVNULL,
-        env={**os.environ, "CRONPROBE_ROOT_TOKEN": _ROOT},
+        env={**os.environ, "CRONPROBE_ROOT_TOKEN": ROOT},
         preexec_fn=lambda: os.sched_setaffinity(0, {core}),
     )
     try:
@@ -108,9 +116,10 @@ def _close(stream: IO[bytes] | None) -> None:
 
 
 @contextmanager
-def _agents(url: str, agents_file: Path, out: Path) -> Iterator[None]:
+def load_agents(url: str, agents_file: Path, out: Path) -> Iterator[None]:
+    """Load agents that are all connected; when they are done, the times of their acknowledgements are in ``out``."""
     arguments = ["-m", "bench.load_agents", url, str(agents_file), str(out)]
-    with _process(_AGENTS_CORE, arguments, stdout=subprocess.PIPE) as agents:
+    with process(_AGENTS_CORE, arguments, stdout=subprocess.PIPE) as agents:
         assert agents.stdout is not None
         agents.stdout.readline()
         yield
@@ -118,7 +127,13 @@ def _agents(url: str, agents_file: Path, out: Path) -> Iterator[None]:
         agents.wait(10)
 
 
-def _await_ready(port: int, server: subprocess.Popen[bytes]) -> None:
+def await_ready(port: int, server: subprocess.Popen[bytes]) -> None:
+    """
+    Wait until the server answers.
+
+    Raises:
+        RuntimeError: it does not.
+    """
     deadline = time.monotonic() + _READY_S
     while time.monotonic() < deadline and server.poll() is None:
         try:
@@ -137,38 +152,32 @@ def _missed(port: int) -> int:
     return sum(int(float(line.removeprefix(name))) for line in lines if line.startswith(name))
 
 
-def _rows(database: Path, start_ms: int, end_ms: int) -> list[tuple[int, int, int | None, int | None]]:
-    connection = sqlite3.connect(database)
-    try:
-        query = "SELECT id, scheduled_ms, success, reason FROM task WHERE scheduled_ms >= ? AND scheduled_ms < ?"
-        return connection.execute(query, (start_ms, end_ms)).fetchall()
-    finally:
-        connection.close()
-
-
-def _delays(rows: list[tuple[int, int, int | None, int | None]], acknowledged: Path) -> list[int]:
+def _delays(rows: Sequence[Row], acknowledged: Path) -> list[int]:
     """From the scheduled time to the acknowledgement at the agent, which comes after the commit; sorted."""
     numbers = array.array("q", acknowledged.read_bytes())
     times = dict(zip(numbers[::2], numbers[1::2], strict=True))
     return sorted(times[id_] - scheduled for id_, scheduled, _, _ in rows if id_ in times)
 
 
-def _ledger(rows: list[tuple[int, int, int | None, int | None]], *, due: int, missed: int) -> Ledger:
+def _ledger(rows: Sequence[Row], *, due: int, missed: int) -> Ledger:
     unknown = sum(reason is not None and reason >= 100 for _, _, _, reason in rows)
     failed = sum(reason is not None and reason < 100 for _, _, _, reason in rows)
     ok = sum(success == 1 for _, _, success, _ in rows)
     return {"due": due, "ok": ok, "failed": failed, "unknown": unknown, "missed": missed}
 
 
-def _percentile(ordered: list[int], share: float) -> float:
+def percentile(ordered: list[int], share: float) -> float:
+    """The value that ``share`` of them do not exceed; no number when there are none."""
     return float(ordered[min(len(ordered) - 1, int(len(ordered) * share))]) if ordered else float("nan")
 
 
-def _sleep_until(second: float) -> None:
+def sleep_until(second: float) -> None:
+    """Sleep until that time, seconds since the epoch."""
     time.sleep(max(0.0, second - time.time()))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

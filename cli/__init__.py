@@ -1,8 +1,8 @@
 """
 The command ``cronprobe``: one file a verb, and the only room that knows server, scheduler and agent.
 
-To add a verb: its file with a function of its name, its line in ``VERBS``, its line in the README. Where the name is a
-keyword of Python's, file and function have an underscore after it.
+To add a verb: its file with a function of its name, its place in ``PANELS``, its line in the README. Where the name is
+a keyword of Python's, file and function have an underscore after it.
 """
 
 import gc
@@ -16,13 +16,20 @@ import typer
 from typer.core import TyperGroup
 
 from cli import logs
+from cli.screen import OutputClosed
 from protocol.errors import ConfigError, Error
 
-VERBS = (
-    *("up", "server", "scheduler", "agent"),
-    *("check", "render", "next", "plan", "run", "schema", "import"),
-    *("query", "stats", "create", "shell", "token"),
-)
+PANELS = {
+    "Run": ("up", "server", "scheduler", "agent"),
+    "Job files": ("check", "render", "next", "plan", "run", "rules", "schema", "import"),
+    "Results": ("top", "tail", "query", "stats"),
+    "Agents and tasks": ("agents", "create", "shell"),
+    "Housekeeping": ("token", "doctor", "completion"),
+}
+"""The verbs as the help groups them."""
+
+VERBS = tuple(verb for verbs in PANELS.values() for verb in verbs)
+_PANEL_OF = {verb: panel for panel, verbs in PANELS.items() for verb in verbs}
 
 _ALLOCATIONS = 20_000
 """
@@ -51,8 +58,9 @@ class _Verbs(TyperGroup):
             function = verb
             verb = typer.Typer(rich_markup_mode="markdown", add_completion=False, context_settings=_HELP)
             verb.command(name)(function)
-        command = typer.main.get_command(verb)
+        command: Any = typer.main.get_command(verb)
         command.name = name
+        command.rich_help_panel = _PANEL_OF[name]
         return command
 
 
@@ -86,7 +94,9 @@ def cronprobe(
     Start with `cronprobe up jobs.example.yaml`. Flags for addresses, directories and tokens have twins in the
     environment: `--state-dir` is also `CRONPROBE_STATE_DIR`.
 
-    Exit codes: 0 fine, 1 it ran and something failed, 2 a file or the call is wrong.
+    Each verb's help has an example: `cronprobe query --help`. Something does not work: `cronprobe doctor`.
+
+    Exit codes: 0 fine, 1 it ran and something failed, 2 a file or the call is wrong, 3 (`plan`) there are changes.
     """
     logs.configure(log_level, log_format)
 
@@ -102,3 +112,5 @@ def main() -> None:
     except Error as e:
         print(f"cronprobe: {e}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
+    except OutputClosed:
+        sys.exit(0)

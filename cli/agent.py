@@ -11,6 +11,7 @@ import typer
 from agent.app import Spools, open_agent
 from agent.config import Config, load
 from cli.lifetime import live
+from cli.readiness import tell_ready
 from protocol.errors import ConfigError
 
 log = structlog.get_logger()
@@ -26,7 +27,7 @@ def agent(
 
     The file has the keys of a NodeGet agent's config.toml; everything is refused that it does not allow.
 
-    Example of a file: `docs/agent.example.toml`
+    Example: `cronprobe agent -c agent.toml`, with a file such as `docs/agent.example.toml`
     """
     settings = load(config)
     live(lambda stop: work(settings, config, stop))
@@ -38,6 +39,7 @@ async def work(config: Config, file: Path, stop: asyncio.Event) -> None:
     while not stop.is_set():
         log.info("agent starts", uuid=config.agent_uuid, servers=len(config.servers))
         async with open_agent(config, file=file, spools=spools) as agent:
+            tell_ready(f"probes for {', '.join(server.name for server in config.servers)}")
             await _first(stop.wait(), agent.wait_edited())
         if not stop.is_set():
             config = _load_again(file, config)

@@ -46,37 +46,67 @@ class Client(Struct, frozen=True):
     token: str
 
     def call(self, method: str, params: dict[str, object], *, timeout_s: float = 30) -> bytes:
+        """``ask``, for who has no event loop."""
+        return asyncio.run(self.ask(method, params, timeout_s=timeout_s))
+
+    async def ask(self, method: str, params: dict[str, object], *, timeout_s: float = 30) -> bytes:
         """
         The result's JSON text; the token goes along as the parameter ``token``.
 
         Raises:
+            ConfigError: the URL is none.
             ServerUnreachable: no answer.
             CallRefused: an error for an answer.
         """
-        if not self.url.startswith(("http://", "https://")):
-            raise ConfigError(f"--server: {self.url!r} is no address; want http://host:port or https://host:port")
-        body = call(1, method, msgspec.json.encode({"token": self.token, **params}))
-        return asyncio.run(self._post(method, body, timeout_s))
-
-    async def _post(self, method: str, body: bytes, timeout_s: float) -> bytes:
+        self.need_url()
         timeout = aiohttp.ClientTimeout(total=timeout_s, connect=_CONNECT_S)
         headers = {"content-type": "application/json"}
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
-                session.post(self.url, data=body, headers=headers) as response,
+                session.post(self.url, data=self.frame(method, params), headers=headers) as response,
             ):
-                reply = msgspec.json.decode(await response.read(), type=_Reply)
+                return result_of(method, await response.read())
         except TimeoutError as e:
             raise ServerUnreachable(f"{self.url}: no answer within {timeout_s:g} s; is the server busy?") from e
-        except aiohttp.ClientConnectorError as e:
-            number = e.os_error.errno or 0
-            is_plain = number > 0 and not isinstance(e.os_error, socket.gaierror | ssl.SSLError)
-            why = os.strerror(number) if is_plain else e.os_error.strerror or str(e.os_error)
-            raise ServerUnreachable(f"{self.url}: {why}; is a cronprobe server running there? See --server") from e
         except (aiohttp.ClientError, ValueError) as e:
-            raise ServerUnreachable(f"{self.url}: {e}; is a cronprobe server running there? See --server") from e
-        if reply.error is not None:
-            reason = reply.error.data if reply.error.code == -32602 else None
-            raise CallRefused(method, reply.error.code, str(reason or reply.error.message))
-        return bytes(reply.result)
+            raise unreachable(self.url, e) from e
+
+    def frame(self, method: str, params: dict[str, object]) -> bytes:
+        """The call as a frame, with the token."""
+        return call(1, method, msgspec.json.encode({"token": self.token, **params}))
+
+    def need_url(self) -> None:
+        """
+        Refuse what is no address of a server.
+
+        Raises:
+            ConfigError: it is none.
+        """
+        if not self.url.startswith(("http://", "https://")):
+            raise ConfigError(f"--server: {self.url!r} is no address; want http://host:port or https://host:port")
+
+
+def result_of(method: str, reply: bytes) -> bytes:
+    """
+    The result's JSON text of a reply to ``method``.
+
+    Raises:
+        CallRefused: it is an error.
+        ValueError: it is no reply.
+    """
+    read = msgspec.json.decode(reply, type=_Reply)
+    if read.error is not None:
+        reason = read.error.data if read.error.code == -32602 else None
+        raise CallRefused(method, read.error.code, str(reason or read.error.message))
+    return bytes(read.result)
+
+
+def unreachable(url: str, e: Exception) -> ServerUnreachable:
+    """What went wrong on the way to the server, in words."""
+    why = str(e)
+    if isinstance(e, aiohttp.ClientConnectorError):
+        number = e.os_error.errno or 0
+        is_plain = number > 0 and not isinstance(e.os_error, socket.gaierror | ssl.SSLError)
+        why = os.strerror(number) if is_plain else e.os_error.strerror or str(e.os_error)
+    return ServerUnreachable(f"{url}: {why}; is a cronprobe server running there? See --server")

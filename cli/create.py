@@ -33,7 +33,9 @@ class ResultOutput(StrEnum):
 
 
 def create(
-    task_type: Annotated[str, typer.Argument(metavar="TYPE", help="Task type, such as ping.")],
+    task_type: Annotated[
+        str, typer.Argument(metavar="TYPE", help="Task type, such as ping.", autocompletion=lambda: TASK_TYPES)
+    ],
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="ARGUMENT…", help="Its target, or for execute the program.")
     ] = None,

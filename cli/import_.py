@@ -7,6 +7,7 @@ import typer
 
 from cli.client import Client
 from cli.options import DEFAULT_STATE_DIR, find_token
+from cli.progress import progress
 from protocol.errors import ConfigError
 from scheduler.imports import IMPORTERS, File, Imported, job_file, open_source
 
@@ -34,7 +35,9 @@ def blackbox(
 
     Example: `cronprobe import blackbox --config blackbox.yml --prometheus prometheus.yml -o jobs.yaml`
     """
-    _write(IMPORTERS["blackbox"](open_source(config), open_source(prometheus)), output, force)
+    with progress("importing"):
+        imported = IMPORTERS["blackbox"](open_source(config), open_source(prometheus))
+    _write(imported, output, force)
 
 
 @import_.command()
@@ -48,7 +51,9 @@ def gatus(
 
     Example: `cronprobe import gatus config.yaml -o jobs.yaml`
     """
-    _write(IMPORTERS["gatus"](open_source(file)), output, force)
+    with progress("importing"):
+        imported = IMPORTERS["gatus"](open_source(file))
+    _write(imported, output, force)
 
 
 @import_.command()
@@ -70,8 +75,10 @@ def nodeget(
     """
     if (server is None) == (saved is None):
         raise ConfigError("give either --server URL or --from FILE")
-    answer = _asked(server, token_file) if saved is None else open_source(saved)
-    _write(IMPORTERS["nodeget"](answer), output, force)
+    with progress("importing"):
+        answer = _asked(server, token_file) if saved is None else open_source(saved)
+        imported = IMPORTERS["nodeget"](answer)
+    _write(imported, output, force)
 
 
 def _asked(server: str | None, token_file: Path | None) -> File:
@@ -83,7 +90,8 @@ def _asked(server: str | None, token_file: Path | None) -> File:
 
 
 def _write(imported: Imported, output: Path | None, force: bool) -> None:
-    text = job_file(imported)
+    with progress("writing jobs"):
+        text = job_file(imported)
     if output is None:
         typer.echo(text, nl=False)
     else:

@@ -1,7 +1,8 @@
 """
 How a process of ours lives: on uvloop, until SIGTERM or SIGINT, then out in good order with exit code 0.
 
-A second signal ends it at once.
+A second signal ends it at once. A service manager that watches is pinged from here, and told when the end begins; that
+the work has begun is told by the verb, which knows.
 """
 
 import asyncio
@@ -10,10 +11,12 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import uvloop
 
+from cli.readiness import open_watchdog, tell_stopping
 from protocol.errors import Error
 
 _SWITCH_INTERVAL_S = 0.0005
@@ -55,12 +58,27 @@ async def _until_signal(main: Callable[[asyncio.Event], Awaitable[None]]) -> Non
         if stop.is_set():
             os._exit(128 + number)
         stop.set()
+        tell_stopping()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask, number)
-    await main(stop)
+    async with open_watchdog():
+        await main(stop)
 
 
 def _first(group: BaseExceptionGroup[Error]) -> Error:
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work; where ``stop`` is set before it is done, leave off."""
+    working, stopping = asyncio.create_task(work, name="work"), asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)

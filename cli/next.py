@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
+from cli.completion import job_names
 from cli.screen import Output, console, show
 from cli.times import moment
 from protocol.errors import ConfigError
@@ -22,7 +23,7 @@ _COLUMNS = ("job", "due (UTC)", "in its zone", "zone", "splay")
 
 def next(  # noqa: A001 the verb's name
     path: Annotated[Path, typer.Argument(help="Job file, or a directory of them.", metavar="PATH")],
-    job: Annotated[str | None, typer.Argument(help="Only this job.", metavar="JOB")] = None,
+    job: Annotated[str | None, typer.Argument(help="Only this job.", metavar="JOB", autocompletion=job_names)] = None,
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=1_000, help="Times for each job.")] = 5,
     at: Annotated[
         str | None, typer.Option(help="Times after this RFC 3339 time instead of now.", metavar="TIME")

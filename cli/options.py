@@ -7,6 +7,7 @@ import typer
 
 from protocol.errors import ConfigError
 from protocol.tasks import TASK_TYPES
+from server.config import MetricsExtent
 
 Files = Annotated[
     list[Path], typer.Argument(help="Job files, or directories of them.", show_default=False, metavar="FILE…")
@@ -16,14 +17,20 @@ Listen = Annotated[
 ]
 StateDir = Annotated[
     Path,
-    typer.Option(envvar="CRONPROBE_STATE_DIR", help="Where the database and the root token are kept.", metavar="DIR"),
+    typer.Option(
+        envvar="CRONPROBE_STATE_DIR",
+        help="Where the database and the root token are kept.",
+        metavar="DIR",
+        readable=False,  # who cannot read it is told by whoever needs it
+    ),
 ]
 StoreUrl = Annotated[
     str | None,
     typer.Option(
         "--store",
         envvar="CRONPROBE_STORE",
-        help="Database: sqlite:///PATH. Default: cronprobe.db in the state directory.",
+        help="Database: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DB. "
+        "Default: cronprobe.db in the state directory.",
         metavar="URL",
     ),
 ]
@@ -31,6 +38,13 @@ RootToken = Annotated[
     str | None,
     typer.Option(
         envvar="CRONPROBE_ROOT_TOKEN", help="key:secret; better given in the environment.", hidden=True, metavar="TOKEN"
+    ),
+]
+Metrics = Annotated[
+    MetricsExtent,
+    typer.Option(
+        envvar="CRONPROBE_METRICS",
+        help="How much /metrics shows of a probe; basic leaves out the histogram and the phases of HTTP.",
     ),
 ]
 Retention = Annotated[
@@ -61,6 +75,13 @@ TokenFile = Annotated[
     ),
 ]
 TokenText = Annotated[str | None, typer.Option("--token", envvar="CRONPROBE_TOKEN", hidden=True, metavar="TOKEN")]
+
+OfJob = Annotated[str | None, typer.Option("--cron-source", help="Only the job with this name.", metavar="JOB")]
+OfType = Annotated[
+    str | None, typer.Option("--type", help="Only this task type, such as ping.", autocompletion=lambda: TASK_TYPES)
+]
+OfAgent = Annotated[str | None, typer.Option("--agent", help="Only this agent: its name or UUID.", metavar="NAME")]
+Failed = Annotated[bool, typer.Option("--failed", help="Only results that are not ok.")]
 
 DEFAULT_LISTEN = "127.0.0.1:2211"
 DEFAULT_SERVER = "http://127.0.0.1:2211"

@@ -7,14 +7,18 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from msgspec import Struct
 from rich.markup import escape
 
 from cli.client import Client
 from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, Files, StateDir, TokenFile, TokenText, find_token
 from cli.screen import FileOutput, console
 from scheduler.jobfile import load
+from scheduler.jobs import JobFile
 from scheduler.plan import Changes, Cost, Definitions, changes, cost, definitions
-from server.metrics.probes import series_of_a_probe
+from server.config import MetricsExtent
+from server.metrics.forecast import series_of_a_probe
+from server.metrics.jobs import SERIES_OF_A_JOB
 
 _CHANGES = 3
 
@@ -43,7 +47,7 @@ def plan(
     else:
         before = definitions(load([Path(against)]))
     found, costs = changes(before, definitions(jobs)), cost(jobs, datetime.now(UTC))
-    series = costs.probes * series_of_a_probe() + costs.jobs
+    series = Series(full=_series(jobs, MetricsExtent.FULL), basic=_series(jobs, MetricsExtent.BASIC))
     if output is FileOutput.JSON:
         console.out(_json(found, costs, series), highlight=False)
     else:
@@ -52,13 +56,30 @@ def plan(
     raise typer.Exit(_CHANGES if found else 0)
 
 
+class Series(Struct, frozen=True):
+    """How many there will be on a server with ``--metrics full``, and with ``basic``."""
+
+    full: int
+    basic: int
+
+
+def _series(jobs: JobFile, extent: MetricsExtent) -> int:
+    return sum(
+        SERIES_OF_A_JOB
+        + len(job.agents) * sum(series_of_a_probe(cell.task_text, cell.options, extent) for cell in job.cells)
+        for job in jobs.jobs
+        if job.enabled
+    )
+
+
 def _running(client: Client) -> Definitions:
     """What the server runs."""
     listed: list[dict[str, Any]] = msgspec.json.decode(client.call("job_list", {}))
     return {job["name"]: job["definition"] for job in listed}
 
 
-def _json(found: Changes, costs: Cost, series: int) -> str:
+def _json(found: Changes, costs: Cost, series: Series) -> str:
+    about = {"bytes_per_day": costs.bytes_per_day, "series": series.full, "series_basic": series.basic}
     whole = {
         "added": found.added,
         "changed": [
@@ -66,12 +87,12 @@ def _json(found: Changes, costs: Cost, series: int) -> str:
             for job in found.changed
         ],
         "removed": found.removed,
-        "cost": {**msgspec.structs.asdict(costs), "bytes_per_day": costs.bytes_per_day, "series": series},
+        "cost": {**msgspec.structs.asdict(costs), **about},
     }
     return msgspec.json.encode(whole).decode()
 
 
-def _lines(found: Changes, costs: Cost, series: int) -> Iterator[str]:
+def _lines(found: Changes, costs: Cost, series: Series) -> Iterator[str]:
     """Rich markup; what comes from files is escaped."""
     for name in found.added:
         yield f"[green]+[/green] {escape(name)}"
@@ -86,7 +107,8 @@ def _lines(found: Changes, costs: Cost, series: int) -> Iterator[str]:
     yield (
         f"cost: {costs.probes:,} probes on {costs.agents:,} agents, "
         f"{costs.busiest_second:,} tasks in the busiest second, "
-        f"{costs.rows_per_day:,} rows and about {costs.bytes_per_day / 1e6:,.1f} MB a day, {series:,} series"
+        f"{costs.rows_per_day:,} rows and about {costs.bytes_per_day / 1e6:,.1f} MB a day, "
+        f"{series.full:,} series ({series.basic:,} with --metrics basic)"
     )
 
 

@@ -12,6 +12,7 @@ import typer
 from msgspec.structs import replace
 
 from cli.client import Client
+from cli.completion import job_names
 from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
 from cli.screen import Output, console, printable, show
 from protocol.errors import ConfigError, Error
@@ -39,7 +40,7 @@ class NotRun(Error):
 
 def run(
     path: Annotated[Path, typer.Argument(help="Job file, or a directory of them.", metavar="PATH")],
-    job: Annotated[str, typer.Argument(help="The job to run.", metavar="JOB")],
+    job: Annotated[str, typer.Argument(help="The job to run.", metavar="JOB", autocompletion=job_names)],
     agent: Annotated[str | None, typer.Option(help="Only on this agent: name or UUID.", metavar="NAME")] = None,
     output: Annotated[RunOutput, typer.Option("--output", "-o")] = RunOutput.TABLE,
     server: ServerUrl = DEFAULT_SERVER,

@@ -45,6 +45,8 @@ def scheduler(
     Fire the jobs of the files into a server. Ticks that are due while the server is away are kept and sent later.
 
     The token needs task:create: `cronprobe token create scheduler`.
+
+    Example: `cronprobe scheduler jobs/ --server http://probes.example:2211 --token-file token`
     """
     jobs = load(files)
     credential = find_token(token_file, token, state_dir)

@@ -1,6 +1,7 @@
 """rich's door: what a person sees. Colours only on a terminal, by rich's own rule."""
 
 import csv
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -32,10 +33,22 @@ class YamlOutput(StrEnum):
     JSON = "json"
 
 
+class OutputClosed(Exception):
+    """Who reads our output has seen enough, as ``head`` has: a reason to end, and no failure."""
+
+
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """Nothing more can be written, not even what is flushed at the end."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputClosed
+
+
 _WIDE = 1_000
 """Columns where no terminal is: another program reads, and lines must not be folded for it."""
 
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
+console = _Screen(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[object]], output: Output) -> None:

@@ -1,6 +1,7 @@
 """``cronprobe server``: the task server by itself."""
 
 import asyncio
+import sys
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from cli.options import (
     DEFAULT_RETENTION,
     DEFAULT_STATE_DIR,
     Listen,
+    Metrics,
     PublicPage,
     Retention,
     RootToken,
@@ -22,12 +24,14 @@ from cli.options import (
     join_listen,
     split_listen,
 )
+from cli.readiness import tell_ready
 from cli.screen import console
 from cli.times import span_ms
 from protocol.errors import ConfigError
 from server.app import Server, open_server
-from server.config import MAX_CONNECTIONS, Config
+from server.config import MAX_CONNECTIONS, Config, MetricsExtent
 from server.jobs import LEAST_RETENTION_MS
+from server.store import public_url
 
 
 def server(
@@ -41,16 +45,21 @@ def server(
         int,
         typer.Option(envvar="CRONPROBE_MAX_CONNECTIONS", min=1, help="WebSockets and calls at once; more get a 429."),
     ] = MAX_CONNECTIONS,
+    metrics: Metrics = MetricsExtent.FULL,
 ) -> None:
     """
     Run the task server: it holds the agents, keeps the results, serves /metrics, JSON-RPC and the status page.
 
-    The root token is made at the first start, printed once, and kept in DIR/root-token.
+    The root token is made at the first start, kept in DIR/root-token, and shown once on a terminal.
 
     Example: `cronprobe server --listen 0.0.0.0:2211 --state-dir /var/lib/cronprobe`
     """
-    config = server_config(listen, store, state_dir, root_token, retention)
-    config = replace(config, max_connections=max_connections, public_page=public_page)
+    config = replace(
+        server_config(listen, store, state_dir, root_token, retention),
+        max_connections=max_connections,
+        metrics=metrics,
+        public_page=public_page,
+    )
     live(lambda stop: serve(config, stop))
 
 
@@ -76,20 +85,21 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     """Serve until ``stop``."""
     async with open_server(config, registry=CollectorRegistry()) as running:
         announce_server(running, config)
+        tell_ready(f"serves on port {running.port}")
         await stop.wait()
 
 
 def announce_server(server: Server, config: Config) -> None:
-    """Say where things are; the root token only when it is new."""
+    """Say where things are; the root token only when it is new, and only to a person, never into a journal."""
     base = f"http://{join_listen(config.host, server.port)}"
     lines = [
         ("server", f"{base}   (UUID {server.uuid})"),
         ("page", f"{base}/"),
         ("metrics", f"{base}/metrics"),
-        ("store", config.store),
+        ("store", public_url(config.store)),
         ("token", f"{server.root_token_file}   (root)"),
     ]
-    if server.new_root_token is not None:
+    if server.new_root_token is not None and sys.stdout.isatty():
         lines.append(("", f"{server.new_root_token}   shown this once"))
     for name, text in lines:
         console.print(f"[bold]{name:8}[/bold] {escape(text)}")

@@ -1,22 +1,27 @@
-"""``cronprobe stats``: how runs ended and how long they took, counted by the server."""
+"""``cronprobe stats``: how runs ended, how long they took, and how much of what was due they are."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from math import floor
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from cli.agents import agent_uuid
-from cli.client import Client
+from cli.client import CallRefused, Client
+from cli.coverage import Gap, missed_by_group, with_coverage
+from cli.filters import conditions as wanted
 from cli.options import (
     DEFAULT_SERVER,
     DEFAULT_STATE_DIR,
+    OfAgent,
+    OfJob,
+    OfType,
     ServerUrl,
     StateDir,
     TokenFile,
     TokenText,
-    check_type,
     find_token,
 )
 from cli.screen import Output, console, show
@@ -31,7 +36,14 @@ class By(StrEnum):
     TYPE = "type"
 
 
+_COUNTS = ("count", "ok", "failed", "unknown", "missed")
+_RATIOS = ("uptime", "coverage")
 _LATENCIES = ("min", "mean", "p50", "p90", "p95", "p99", "max")
+_NO_RUNS: Mapping[str, Any] = {
+    **dict.fromkeys(("count", "running", "ok", "failed", "unknown"), 0),
+    "latency_ms": None,
+    "reasons": {},
+}
 
 
 def stats(
@@ -42,9 +54,9 @@ def stats(
     since: Annotated[
         str, typer.Option(help="Finished since: 15m, 2h, 7d, or an RFC 3339 time.", metavar="TIME")
     ] = "1h",
-    cron_source: Annotated[str | None, typer.Option(help="Only the job with this name.")] = None,
-    task_type: Annotated[str | None, typer.Option("--type", help="Only this task type, such as ping.")] = None,
-    agent: Annotated[str | None, typer.Option(help="Only this agent: its name or UUID.")] = None,
+    cron_source: OfJob = None,
+    task_type: OfType = None,
+    agent: OfAgent = None,
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TABLE,
     server: ServerUrl = DEFAULT_SERVER,
     token_file: TokenFile = None,
@@ -52,32 +64,71 @@ def stats(
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """
-    Count finished runs by outcome, with percentiles of the latency of those that are ok, in ms.
+    Count finished runs by outcome and reason, with percentiles of the latency of those that are ok, in ms.
 
-    Example: `cronprobe stats --by cron_source --by agent --since 1d --bucket 1h`
+    `uptime` is ok / (ok + failed). `coverage` is (ok + failed) / due, where what was due is every run and every tick
+    that no scheduler fired (`missed`); ticks are missed by jobs, so it is told by `cron_source` alone.
+
+    Example: `cronprobe stats --cron-source edge-ping --since 7d --bucket 1d`
     """
     client = Client(server, find_token(token_file, token, state_dir))
-    conditions: list[object] = [{"timestamp_from": since_ms(since)}]
-    conditions += [{"cron_source": cron_source}] if cron_source is not None else []
-    conditions += [{"type": check_type(task_type, "--type")}] if task_type is not None else []
-    conditions += [{"uuid": agent_uuid(client, agent)}] if agent is not None else []
+    start_ms = since_ms(since)
+    conditions = [
+        {"timestamp_from": start_ms},
+        *wanted(client, cron_source=cron_source, task_type=task_type, agent=agent),
+    ]
     keys = list(dict.fromkeys(by or [By.CRON_SOURCE]))
     bucket_ms = None if bucket is None else span_ms(bucket, "--bucket")
-    query = {"condition": conditions, "group_by": keys, "bucket_ms": bucket_ms}
-    groups = client.call("task_stats", {"task_stats_query": query}, timeout_s=120)
+    query = {"condition": conditions, "group_by": keys, "bucket_ms": bucket_ms, "reasons": True}
+    groups = msgspec.json.decode(client.call("task_stats", {"task_stats_query": query}, timeout_s=120))
+    is_by_job = keys == [By.CRON_SOURCE] and task_type is None and agent is None
+    gaps = _gaps(client, cron_source, start_ms) if is_by_job else None
+    found = _covered(groups, gaps, start_ms, bucket_ms)
     if output is Output.JSON:
-        console.out(groups.decode(), highlight=False)
+        console.out(msgspec.json.encode(found).decode(), highlight=False)
         return
-    columns = (*keys, *(["from (UTC)"] if bucket else []), "count", "ok", "failed", "unknown", *_LATENCIES)
-    rows = (tuple(_cells(group, keys, has_bucket=bucket is not None)) for group in msgspec.json.decode(groups))
-    show(columns, rows, output)
+    columns = (*keys, *(["from (UTC)"] if bucket else []), *_COUNTS, *_RATIOS, *_LATENCIES, "reasons")
+    show(columns, (tuple(_cells(group, keys, has_bucket=bucket is not None)) for group in found), output)
 
 
-def _cells(group: dict[str, Any], keys: list[By], *, has_bucket: bool) -> Iterator[object]:
+def _gaps(client: Client, job: str | None, start_ms: int) -> list[Gap] | None:
+    """Ticks that nobody fired; ``None`` where the token may not know of them."""
+    names = [] if job is None else [job]
+    try:
+        return msgspec.json.decode(client.call("job_gaps", {"names": names, "since_ms": start_ms}), type=list[Gap])
+    except CallRefused as e:
+        print(f"cronprobe: stats: no coverage: {e}; use a token with crontab: read", file=sys.stderr)  # noqa: T201
+        return None
+
+
+def _covered(
+    groups: Sequence[Mapping[str, Any]], gaps: Sequence[Gap] | None, start_ms: int, bucket_ms: int | None
+) -> list[dict[str, Any]]:
+    """The groups with their coverage, and groups of nothing where all that was due was missed."""
+    if gaps is None:
+        return [with_coverage(group, None) for group in groups]
+    missed = dict(missed_by_group(gaps, start_ms, bucket_ms))
+    found = [with_coverage(group, missed.pop((group["cron_source"], group.get("bucket")), 0)) for group in groups]
+    for (job, bucket), ticks in missed.items():
+        if ticks:
+            place = {"cron_source": job} if bucket_ms is None else {"cron_source": job, "bucket": bucket}
+            found.append(with_coverage({**place, **_NO_RUNS}, ticks))
+    return sorted(found, key=lambda group: (group["cron_source"] or "", group.get("bucket") or 0))
+
+
+def _cells(group: Mapping[str, Any], keys: Sequence[By], *, has_bucket: bool) -> Iterator[object]:
     for key in keys:
         yield group["agent_name"] or group["agent_uuid"] if key is By.AGENT else group[key]
     if has_bucket:
         yield show_ms(group["bucket"], "seconds")
-    yield from (group[name] for name in ("count", "ok", "failed", "unknown"))
+    yield from (group[name] for name in _COUNTS)
+    yield from (None if group[name] is None else _percent(group[name]) for name in _RATIOS)
     latency = group["latency_ms"] or {}
     yield from (f"{latency[name]:.3f}" if name in latency else None for name in _LATENCIES)
+    by_count = sorted(group["reasons"].items(), key=lambda reason: (-reason[1], reason[0]))
+    yield ", ".join(f"{word} {count}" for word, count in by_count)
+
+
+def _percent(ratio: float) -> str:
+    """Rounded down: what is not all must not look as if it were."""
+    return f"{floor(round(ratio * 100_000, 6)) / 1_000:.3f}%"

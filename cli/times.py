@@ -58,3 +58,12 @@ def show_ms(milliseconds: int | None, timespec: str = "milliseconds") -> str | N
     except (ValueError, OverflowError, OSError):
         return str(milliseconds)
     return moment.replace(tzinfo=None).isoformat(" ", timespec)
+
+
+def age_text(seconds: float) -> str:
+    """How long ago, in the largest unit that fits: 0s, 59s, 2m, 3h, 4d."""
+    whole = max(0, int(seconds))
+    for unit, most in (("s", 60), ("m", 3_600), ("h", 86_400)):
+        if whole < most:
+            return f"{whole // _UNITS_S[unit]}{unit}"
+    return f"{whole // _UNITS_S['d']}d"

@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from cli.client import Client
+from cli.enrolment import agent_file
 from cli.options import DEFAULT_SERVER, DEFAULT_STATE_DIR, ServerUrl, StateDir, TokenFile, TokenText, find_token
 from cli.screen import Output, console, show
 from cli.times import show_ms
@@ -66,6 +67,9 @@ def create(
         str | None,
         typer.Option(help="Let NAME|PASSWORD work as well; the password is asked for, or in CRONPROBE_PASSWORD."),
     ] = None,
+    toml: Annotated[
+        bool, typer.Option("--toml", help="Print the agent's whole file, for `cronprobe agent -c`; it dials --server.")
+    ] = False,
     server: ServerUrl = DEFAULT_SERVER,
     token_file: TokenFile = None,
     token: TokenText = None,
@@ -76,6 +80,8 @@ def create(
 
     Example: `cronprobe token create agent --agent e8583352-39e8-5a5b-b66c-e450689088fd`
     """
+    if toml and (kind is not Kind.AGENT or agent is None):
+        raise ConfigError("--toml: only an agent has a file; want token create agent --agent UUID --toml")
     creation: dict[str, object] = {
         "token_limit": _given_limits(kind, agent, limits),
         "timestamp_to": None if expires is None else _time_ms(expires),
@@ -85,7 +91,11 @@ def create(
     client = Client(server, "")
     params: dict[str, object] = {"father_token": find_token(token_file, token, state_dir), "token_creation": creation}
     made = msgspec.json.decode(client.call("token_create", params))
-    console.out(f"{made['key']}:{made['secret']}", highlight=False)
+    text = f"{made['key']}:{made['secret']}\n"
+    if toml and agent is not None:
+        server_uuid = msgspec.json.decode(client.call("nodeget-server_uuid", {}))
+        text = agent_file(agent_uuid=normal_uuid(agent), server_url=server, server_uuid=server_uuid, token=text.strip())
+    console.out(text, highlight=False, end="")
 
 
 @token.command("list")
@@ -96,7 +106,11 @@ def list_tokens(
     token: TokenText = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
-    """List all tokens; their secrets are not kept anywhere."""
+    """
+    List all tokens; their secrets are not kept anywhere.
+
+    Example: `cronprobe token list -o csv`
+    """
     client = Client(server, find_token(token_file, token, state_dir))
     tokens = msgspec.json.decode(client.call("token_list_all_tokens", {}))["tokens"]
     if output is Output.JSON:
@@ -141,7 +155,11 @@ def roll(
     token: TokenText = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
-    """Give a token a new secret and print it, key:secret. The old secret stops working at once."""
+    """
+    Give a token a new secret and print it, key:secret. The old secret stops working at once.
+
+    Example: `cronprobe token roll hQRAHkBAVdijTYPs`
+    """
     client = Client(server, find_token(token_file, token, state_dir))
     rolled = msgspec.json.decode(client.call("token_roll_token_secret", {"target_token": _name(key)}))
     console.out(f"{rolled['key']}:{rolled['secret']}", highlight=False)
@@ -155,7 +173,11 @@ def password(
     token: TokenText = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
-    """Give a token with a username another password, asked for or in CRONPROBE_PASSWORD."""
+    """
+    Give a token with a username another password, asked for or in CRONPROBE_PASSWORD.
+
+    Example: `cronprobe token password alice`
+    """
     client = Client(server, find_token(token_file, token, state_dir))
     params: dict[str, object] = {"target_token": username, "new_password": _password(username)}
     client.call("token_change_password", params)
@@ -170,7 +192,11 @@ def revoke(
     token: TokenText = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
-    """Delete a token: it stops working at once, also on connections that are open."""
+    """
+    Delete a token: it stops working at once, also on connections that are open.
+
+    Example: `cronprobe token revoke hQRAHkBAVdijTYPs`
+    """
     client = Client(server, find_token(token_file, token, state_dir))
     client.call("token_delete", {"target_token": _name(key)})
     console.out(f"revoked {_name(key)}", highlight=False)

@@ -6,8 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -22,12 +21,14 @@ from agent.app import open_agent
 from agent.config import Config as AgentConfig
 from agent.config import ServerConfig
 from cli.lifetime import live
+from cli.lines import RunLine, run_line
 from cli.options import (
     DEFAULT_LISTEN,
     DEFAULT_RETENTION,
     DEFAULT_STATE_DIR,
     Files,
     Listen,
+    Metrics,
     PublicPage,
     Retention,
     RootToken,
@@ -37,7 +38,7 @@ from cli.options import (
     join_listen,
 )
 from cli.reloads import open_reloads
-from cli.screen import console, printable
+from cli.screen import OutputClosed, console
 from cli.server import announce_server, server_config
 from cli.token import agent_limits
 from protocol.crontab import DeclaredJob, Gap
@@ -49,7 +50,7 @@ from scheduler.jobfile import load
 from scheduler.jobs import JobFile
 from scheduler.taskserver import TaskServerAway
 from server.app import Server, open_server
-from server.config import Config
+from server.config import Config, MetricsExtent
 from server.jobs import Jobs, readable
 from server.results import Finished
 from server.tasks import Tasks
@@ -79,6 +80,7 @@ def up(
         ),
     ] = None,
     no_agent: Annotated[bool, typer.Option("--no-agent", help="Run no agent here.")] = False,
+    metrics: Metrics = MetricsExtent.FULL,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line per result.")] = False,
 ) -> None:
     """
@@ -95,7 +97,8 @@ def up(
             raise ConfigError(
                 f"--allow: {name} is about an agent's file; the local agent has none: start cronprobe agent"
             )
-    config = replace(server_config(listen, store, state_dir, root_token, retention), public_page=public_page)
+    config = server_config(listen, store, state_dir, root_token, retention)
+    config = replace(config, metrics=metrics, public_page=public_page)
     local = None if no_agent else Local(agent, (*_LOCAL_TYPES, *(allow or ())))
     live(lambda stop: run(files, jobs, config, local, stop, quiet=quiet))
 
@@ -182,24 +185,28 @@ class Lines:
             self._taken += 1
 
     def _print(self) -> None:
-        while True:
-            console.print(self._queue.get())
+        with suppress(OutputClosed):
+            while True:
+                console.print(self._queue.get())
 
 
 def result_line(run: Finished) -> str:
-    """One stored result as rich markup; what came from outside is escaped."""
+    """One stored result as rich markup."""
     series = run.task.series
     label = series.stats.labels if series.stats else None
-    job, agent = series.cron_source or "(by hand)", label.agent if label else series.agent_uuid
-    name = escape(printable(f"{job:20} {agent:10} {series.type_name:13}"))
-    due = datetime.fromtimestamp((run.task.scheduled_ms or run.task.created_ms) / 1000, UTC).strftime("%H:%M:%S")
-    if run.reason is None:
-        latency = "" if run.verdict.latency_ms is None else f"{run.verdict.latency_ms:.2f} ms"
-        slow = "  [yellow]degraded[/yellow]" if run.verdict.is_degraded else ""
-        return f"{due} {name} [green]ok[/green]      {latency}{slow}"
-    colour = "red" if run.reason.outcome == "failed" else "yellow"
-    text = f"{run.reason.word}  {escape(printable(run.message))}"
-    return f"{due} {name} [{colour}]{run.reason.outcome:7}[/{colour}] {text}"
+    return run_line(
+        RunLine(
+            due_ms=run.task.scheduled_ms or run.task.created_ms,
+            job=series.cron_source,
+            agent=label.agent if label else series.agent_uuid,
+            type_name=series.type_name,
+            outcome="ok" if run.reason is None else run.reason.outcome,
+            reason=None if run.reason is None else run.reason.word,
+            latency_ms=run.verdict.latency_ms,
+            is_degraded=run.verdict.is_degraded,
+            message=run.message,
+        )
+    )
 
 
 @asynccontextmanager

@@ -206,11 +206,16 @@ def read_tick_query(text: Text) -> Sequence[TickCondition]:
     return _conditions(_read_query(text).condition)
 
 
-class DeclaredAgent(Struct, frozen=True):
-    """An agent of a job; ``name`` is that of the job file, ``None`` for a bare UUID."""
+class DeclaredAgent(Struct, frozen=True, omit_defaults=True):
+    """
+    An agent of a job; ``name`` is that of the job file, ``None`` for a bare UUID.
+
+    ``labels`` are those of its info series; a declaration has them where it names the agent first.
+    """
 
     uuid: str
     name: str | None = None
+    labels: dict[str, str] = {}
 
 
 class DeclaredCell(Struct, frozen=True):
@@ -261,7 +266,7 @@ JOBS_SCHEMA = array(
             "schedule": TEXT,
             "timezone": TEXT,
             "enabled": FLAG,
-            "agents": array(record({"uuid": UUID}, {"name": nullable(TEXT)})),
+            "agents": array(record({"uuid": UUID}, {"name": nullable(TEXT), "labels": {"type": "object"}})),
             "task": TASK_SCHEMA,
         },
         {

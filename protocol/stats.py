@@ -1,6 +1,6 @@
 """Statistics over rows: how they are asked for, and what is answered for each group."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct
@@ -8,7 +8,7 @@ from msgspec import Meta, Raw, Struct
 from protocol.conditions import CONDITION_SCHEMA, Condition, read_condition
 from protocol.errors import Unreadable
 from protocol.reading import Text, plain, sequence
-from protocol.schemas import COUNT, TEXT, TIME_MS, array, nullable, record
+from protocol.schemas import COUNT, FLAG, TEXT, TIME_MS, array, nullable, record
 
 PERCENTILES = (50, 90, 95, 99)
 MOST_GROUPS = 10_000
@@ -21,13 +21,15 @@ class Grouping(Struct, frozen=True):
     """
     By what rows are grouped; ``bucket_ms`` is the width of a time bucket, ``None`` for one over all time.
 
-    Callers cannot ask for cells.
+    ``reasons`` is no key: whether the rows of each group are counted by their reasons as well. Callers cannot ask for
+    cells.
     """
 
     cron_source: bool = False
     agent: bool = False
     type: bool = False
     bucket_ms: int | None = None
+    reasons: bool = False
     cell: bool = False
 
 
@@ -42,6 +44,7 @@ class _StatsQuery(Struct):
     condition: Raw = Raw(b"[]")
     group_by: list[By] = []
     bucket_ms: Annotated[int, Meta(ge=1, le=_MOST_BUCKET_MS)] | None = None
+    reasons: bool = False
 
 
 _read_query = plain(_StatsQuery)
@@ -53,6 +56,7 @@ QUERY_SCHEMA = record(
         "condition": array(CONDITION_SCHEMA),
         "group_by": array({"enum": ["cron_source", "agent", "type"]}),
         "bucket_ms": nullable({"type": "integer", "minimum": 1, "maximum": _MOST_BUCKET_MS}),
+        "reasons": FLAG,
     },
 )
 
@@ -72,6 +76,7 @@ def read_stats_query(text: Text) -> StatsQuery:
         agent="agent" in query.group_by,
         type="type" in query.group_by,
         bucket_ms=query.bucket_ms,
+        reasons=query.reasons,
     )
     return StatsQuery(tuple(_conditions(query.condition)), by)
 
@@ -81,6 +86,8 @@ class GroupStats(Struct, frozen=True):
     One group. What it is not grouped by is ``None``, and so is the bucket of running tasks.
 
     ``degraded`` ones are among the ok. Latencies are in ms, over runs that are ok; ``None`` when none has one.
+    ``reasons`` counts runs that are not ok by their reason's word, without those that no run has; ``None`` when it was
+    not asked for.
     """
 
     cron_source: str | None
@@ -99,6 +106,7 @@ class GroupStats(Struct, frozen=True):
     mean_ms: float | None
     most_ms: float | None
     percentiles_ms: Sequence[float | None]
+    reasons: Mapping[str, int] | None = None
 
 
 def stats_form(group: GroupStats, by: Grouping) -> dict[str, Any]:
@@ -113,7 +121,8 @@ def stats_form(group: GroupStats, by: Grouping) -> dict[str, Any]:
     if by.bucket_ms is not None:
         keys["bucket"] = group.bucket
     counts = {name: getattr(group, name) for name in ("count", "running", "ok", "failed", "unknown")}
-    return {**keys, **counts, "latency_ms": None if group.mean_ms is None else _latencies(group)}
+    reasons = {"reasons": group.reasons} if by.reasons else {}
+    return {**keys, **counts, "latency_ms": None if group.mean_ms is None else _latencies(group), **reasons}
 
 
 def _latencies(group: GroupStats) -> dict[str, float | None]:
@@ -135,5 +144,6 @@ GROUP_SCHEMA = record(
         "agent_name": nullable(TEXT),
         "type": TEXT,
         "bucket": nullable(TIME_MS),
+        "reasons": {"type": "object", "additionalProperties": COUNT},
     },
 )

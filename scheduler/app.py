@@ -60,7 +60,7 @@ class Scheduler:
         self._runner.load(due)
         self._timetable.begin([schedule for schedule in due.tasks if schedule not in self._timetable], now)
         self._metrics.loaded(jobs.jobs, self._now_ms())
-        self._declaration.change(jobs.jobs)
+        self._declaration.change(jobs)
 
     def load_failed(self) -> None:
         """A load went wrong: the old jobs go on, and the metric says so."""
@@ -83,7 +83,7 @@ async def open_scheduler(
         misfires = Misfires(server=server, runner=runner, metrics=metrics, started_ms=wall_clock_ms())
         timetable = await stack.enter_async_context(open_timetable(due.tasks, runner.beat))
         declaration = await stack.enter_async_context(
-            open_declaration(jobs.jobs, server, started_ms=misfires.started_ms, on_last_ticks=misfires.settle)
+            open_declaration(jobs, server, started_ms=misfires.started_ms, on_last_ticks=misfires.settle)
         )
         _log.info("scheduler started", jobs=len(jobs.jobs), schedules=len(timetable))
         yield Scheduler(timetable=timetable, runner=runner, declaration=declaration, metrics=metrics, now_ms=now_ms)

@@ -16,7 +16,7 @@ from msgspec import Raw
 from protocol.crontab import DeclaredAgent, DeclaredCell, DeclaredJob
 from protocol.errors import Error
 from scheduler.definition import definition
-from scheduler.jobs import Job
+from scheduler.jobs import Job, JobFile
 from scheduler.taskserver import TaskServer, TaskServerAway
 
 AGAIN_S = 300.0
@@ -28,42 +28,43 @@ OnLastTicks = Callable[[Sequence[Job], Mapping[str, int]], Awaitable[None]]
 _log = structlog.get_logger()
 
 
-def declared(jobs: Sequence[Job]) -> list[DeclaredJob]:
-    """The jobs in the form that travels."""
+def declared(file: JobFile) -> list[DeclaredJob]:
+    """The jobs in the form that travels: an agent's labels once, where it is named first."""
+    labels = {agent.uuid: dict(agent.labels) for agent in file.agents.values()}
     return [
         DeclaredJob(
             name=job.name,
             schedule=str(job.shown.get("schedule", job.schedule)),
             timezone=str(job.shown.get("timezone", job.timezone)),
             enabled=job.enabled,
-            agents=tuple(DeclaredAgent(agent.uuid, agent.name) for agent in job.agents),
+            agents=tuple(DeclaredAgent(agent.uuid, agent.name, labels.pop(agent.uuid, {})) for agent in job.agents),
             task=Raw(job.cells[0].task_text),
             cells=tuple(DeclaredCell(cell.name, cell.type_name, cell.target) for cell in job.cells),
             labels=dict(job.labels),
             definition=Raw(msgspec.json.encode(definition(job))),
             retention_ms=job.retention_ms,
         )
-        for job in jobs
+        for job in file.jobs
     ]
 
 
 class Declaration:
     """
-    Declares jobs to ``server``, and other ones as soon as they change.
+    Declares the jobs of a file to ``server``, and other ones as soon as they change.
 
     The first time it learns when jobs had their last tick before ``started_ms``, and tells ``on_last_ticks``.
     """
 
-    def __init__(self, jobs: Sequence[Job], server: TaskServer, started_ms: int, on_last_ticks: OnLastTicks) -> None:
-        self._jobs = jobs
+    def __init__(self, file: JobFile, server: TaskServer, started_ms: int, on_last_ticks: OnLastTicks) -> None:
+        self._file = file
         self._server = server
         self._started_ms = started_ms
         self._on_last_ticks = on_last_ticks
         self._changed = asyncio.Event()
 
-    def change(self, jobs: Sequence[Job]) -> None:
+    def change(self, file: JobFile) -> None:
         """Declare these from now on."""
-        self._jobs = jobs
+        self._file = file
         self._changed.set()
 
     async def run(self) -> Never:
@@ -87,19 +88,19 @@ class Declaration:
                 await asyncio.wait_for(self._changed.wait(), pause_s)
 
     async def _declare(self) -> None:
-        jobs = self._jobs
-        last_ticks = await self._server.declare(await asyncio.to_thread(declared, jobs), self._started_ms)
+        file = self._file
+        last_ticks = await self._server.declare(await asyncio.to_thread(declared, file), self._started_ms)
         if self._started_ms:
-            await self._on_last_ticks(jobs, last_ticks)
+            await self._on_last_ticks(file.jobs, last_ticks)
             self._started_ms = 0
 
 
 @asynccontextmanager
 async def open_declaration(
-    jobs: Sequence[Job], server: TaskServer, *, started_ms: int, on_last_ticks: OnLastTicks
+    file: JobFile, server: TaskServer, *, started_ms: int, on_last_ticks: OnLastTicks
 ) -> AsyncIterator[Declaration]:
     """Keep the server told until this is left."""
-    declaration = Declaration(jobs, server, started_ms, on_last_ticks)
+    declaration = Declaration(file, server, started_ms, on_last_ticks)
     declaring = asyncio.create_task(declaration.run(), name="declaration")
     try:
         yield declaration

@@ -1,10 +1,11 @@
 """The agents that are known, as they stand at this moment: what metrics and callers are told of them."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 from server.metrics.agents import AgentState
 from server.running import RunningTasks
-from server.sessions import Sessions
+from server.sessions import KnownAgent, Sessions
 
 
 class Agents:
@@ -20,6 +21,17 @@ class Agents:
 
     def states(self) -> list[AgentState]:
         """Every agent that registered or has a job, by name."""
+        return self._states(self._sessions.known())
+
+    def shown(self) -> list[AgentState]:
+        """The same without those that left the job file and are not here: nobody waits for them."""
+        return self._states(
+            (uuid, agent)
+            for uuid, agent in self._sessions.known()
+            if not agent.has_left or self._sessions.get(uuid) is not None
+        )
+
+    def _states(self, agents: Iterable[tuple[str, KnownAgent]]) -> list[AgentState]:
         running = Counter(task.series.agent_uuid for task in self._running)
         states = [
             AgentState(
@@ -27,10 +39,11 @@ class Agents:
                 uuid=uuid,
                 connected=self._sessions.get(uuid) is not None,
                 version=agent.version,
+                labels=agent.labels,
                 last_seen=agent.last_seen,
                 clock_skew=agent.clock_skew,
                 running=running[uuid],
             )
-            for uuid, agent in self._sessions.known()
+            for uuid, agent in agents
         ]
         return sorted(states, key=lambda state: state.name)

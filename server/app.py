@@ -34,6 +34,7 @@ from server.methods.token import TokenMethods
 from server.metrics.agents import AgentMetrics
 from server.metrics.jobs import JobMetrics
 from server.metrics.own import OwnMetrics
+from server.metrics.page import Page
 from server.metrics.probes import ProbeMetrics
 from server.pages.content import Sources
 from server.pages.door import Pages
@@ -43,6 +44,7 @@ from server.pages.rendering import Rendering, read_linked
 from server.pages.restoring import restore
 from server.rejections import Rejections
 from server.reloading import Reloading
+from server.restoring import Restoring
 from server.results import Results
 from server.retention import Retention
 from server.root_token import keep, settle_root
@@ -109,18 +111,26 @@ async def _serve(
     auth.load(await store.tokens())
     new_root = await settle_root(auth, config.root_token, token_file)
 
-    probes = ProbeMetrics()
+    probes = ProbeMetrics(config.metrics)
+    job_metrics = JobMetrics()
     running = RunningTasks()
     sessions = Sessions(metrics=metrics)
     for uuid, name in await store.agents():
         sessions.name(uuid, name)
     agents = Agents(sessions=sessions, running=running)
-    AgentMetrics(states=agents.states, registry=registry)
     feeds = Feeds()
     series = SeriesBook(writer=writer, sessions=sessions, probes=probes)
-    jobs = Jobs(writer=writer, store=store, sessions=sessions, series=series, probes=probes)
+    restoring = Restoring(store=store, probes=probes, jobs=job_metrics)
+    jobs = Jobs(
+        writer=writer,
+        store=store,
+        sessions=sessions,
+        series=series,
+        probes=probes,
+        metrics=job_metrics,
+        restoring=restoring,
+    )
     await jobs.load()
-    JobMetrics(states=jobs.states, registry=registry)
     results = Results(
         running=running,
         series=series,
@@ -140,6 +150,7 @@ async def _serve(
         deadlines=deadlines,
         results=results,
         writer=writer,
+        job_metrics=job_metrics,
         now_ms=now_ms,
     )
     tasks.resume(await store.running())
@@ -184,8 +195,7 @@ async def _serve(
     door = Door(
         rpc=Rpc(methods=methods, metrics=metrics),
         sessions=sessions,
-        probes=probes,
-        registry=registry,
+        metrics=Page(registry=registry, sources=[probes, job_metrics, AgentMetrics(agents.shown)]),
         pages=pages,
         is_ready=metrics.is_store_up,
         grants=grants,
@@ -200,6 +210,7 @@ async def _serve(
             eternal.create_task(retention.run(), name="retention"),
             eternal.create_task(deadlines.run(), name="deadlines"),
             eternal.create_task(grants.run(), name="grants"),
+            eternal.create_task(restoring.run(), name="restoring"),
             eternal.create_task(restore(history, store, list(jobs)), name="history"),
         ]
         try:

@@ -1,5 +1,6 @@
 """What the server can be told. Read from flags and environment by the command line, trusted here."""
 
+from enum import StrEnum
 from pathlib import Path
 
 from msgspec import Struct
@@ -17,6 +18,13 @@ RETENTION_MS = 90 * 86_400_000
 """90 days."""
 
 
+class MetricsExtent(StrEnum):
+    """How much ``/metrics`` shows of a probe: ``BASIC`` leaves out the histogram and the phases of HTTP."""
+
+    BASIC = "basic"
+    FULL = "full"
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """
     ``store_url`` ``None`` is SQLite in the state directory. ``root_token`` is ``key:secret``; ``None`` takes the one
@@ -25,6 +33,7 @@ class Config(Struct, frozen=True, kw_only=True):
     ``outbox_size`` is how many tasks may wait for one agent; the next one becomes ``unknown / internal``.
     ``max_connections`` counts WebSockets and calls on their way; the next one is answered 429.
     ``ping_s`` is how long a WebSocket is silent before it is pinged: long enough for a stock agent to introduce itself.
+    ``metrics`` is how much is shown of a probe.
     ``rejection_delay_s`` is how long the first rejected registration of an address waits for its answer.
     ``public_page`` shows the status page to anybody, without targets, messages and UUIDs.
     ``retention_ms`` is how long rows are kept whose job does not say; ``None`` is for ever.
@@ -38,6 +47,7 @@ class Config(Struct, frozen=True, kw_only=True):
     outbox_size: int = 10_000
     max_connections: int = MAX_CONNECTIONS
     ping_s: float = 30.0
+    metrics: MetricsExtent = MetricsExtent.FULL
     rejection_delay_s: float = 1.0
     retention_ms: int | None = RETENTION_MS
     public_page: bool = False

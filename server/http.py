@@ -13,17 +13,17 @@ from contextlib import asynccontextmanager
 import msgspec
 import structlog
 from aiohttp import WSCloseCode, web
-from prometheus_client import CollectorRegistry, generate_latest
 
 from protocol.errors import StartError
 from protocol.jsonrpc import PARSE_ERROR, error_of
 from server.config import REQUEST_LIMIT_BYTES
 from server.grants import Grants
 from server.methods.interface import Exchange
-from server.metrics.probes import ProbeMetrics
+from server.metrics.page import Page
 from server.pages.door import LIVE, Pages
 from server.reloading import Reloading
 from server.rpc import Rpc
+from server.scraping import answer_scrape
 from server.sessions import Sessions
 from server.terminal import LARGEST_MESSAGE, Terminals
 from server.websocket import GOODBYE_S, WebSocket
@@ -31,7 +31,6 @@ from server.websocket import GOODBYE_S, WebSocket
 log = structlog.get_logger()
 
 _JSON = "application/json; charset=utf-8"
-_METRICS = "text/plain; version=0.0.4; charset=utf-8"
 _TYPES = frozenset(
     f"{kind}{charset}"
     for kind in ("application/json", "application/json-rpc")
@@ -52,8 +51,7 @@ class Door:
         *,
         rpc: Rpc,
         sessions: Sessions,
-        probes: ProbeMetrics,
-        registry: CollectorRegistry,
+        metrics: Page,
         pages: Pages,
         is_ready: Callable[[], bool],
         grants: Grants,
@@ -64,8 +62,7 @@ class Door:
     ) -> None:
         self._rpc = rpc
         self._sessions = sessions
-        self._probes = probes
-        self._registry = registry
+        self._metrics = metrics
         self._pages = pages
         self._is_ready = is_ready
         self._grants = grants
@@ -95,7 +92,7 @@ class Door:
     async def _get(self, request: web.Request) -> web.StreamResponse:
         match request.path:
             case "/metrics":
-                return await self._metrics(request)
+                return await answer_scrape(request, self._metrics)
             case "/-/healthy":
                 return web.Response(text="ok\n")
             case "/-/ready":
@@ -103,17 +100,6 @@ class Door:
                 return web.Response(text="ready\n" if ready else "not ready\n", status=200 if ready else 503)
             case _:
                 return await self._pages.get(request) or _plain(_WRONG_METHOD, 405)
-
-    async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-type": _METRICS})
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            response.enable_compression(web.ContentCoding.gzip)
-        await response.prepare(request)
-        await response.write(generate_latest(self._registry))
-        async for text in self._probes.page():
-            await response.write(text.encode())
-        await response.write_eof()
-        return response
 
     async def _reload(self, request: web.Request) -> web.Response:
         status, answer = await self._reloading.answer(request.headers.get("authorization", ""))

@@ -4,7 +4,7 @@ The live job file, as the scheduler declared it last: shown to callers, never fi
 It is kept in the store, so that a server that starts anew shows it before the scheduler comes back.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -16,8 +16,10 @@ from protocol.permissions import GLOBAL, Permission, Scope
 from protocol.reading import MALFORMED, normal_uuid
 from protocol.tasks import read_shown_task
 from server.auth import Auth, Token
-from server.metrics.jobs import JobState
-from server.metrics.probes import ProbeLabels, ProbeMetrics
+from server.metrics.jobs import JobMetrics, JobState
+from server.metrics.probes import ProbeMetrics
+from server.metrics.stats import ProbeLabels
+from server.restoring import DeclaredProbe, Restoring
 from server.series import SeriesBook
 from server.sessions import Sessions
 from server.store.interface import GapRow, InternNames, JobName, Names, PutSetting, RecordGaps, Store
@@ -41,16 +43,26 @@ class Job(Struct, frozen=True):
 
 
 class Jobs:
-    """The declared jobs. What a declaration leaves out loses its series."""
+    """The declared jobs. What a declaration adds gets its series and last states, what it leaves out loses them."""
 
     def __init__(
-        self, *, writer: Writer, store: Store, sessions: Sessions, series: SeriesBook, probes: ProbeMetrics
+        self,
+        *,
+        writer: Writer,
+        store: Store,
+        sessions: Sessions,
+        series: SeriesBook,
+        probes: ProbeMetrics,
+        metrics: JobMetrics,
+        restoring: Restoring,
     ) -> None:
         self._writer = writer
         self._store = store
         self._sessions = sessions
         self._series = series
         self._probes = probes
+        self._metrics = metrics
+        self._restoring = restoring
         self._jobs: list[Job] = []
         self._text = b""
         self._retired: set[ProbeLabels] = set()
@@ -62,13 +74,6 @@ class Jobs:
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self._jobs)
-
-    def states(self) -> Iterator[JobState]:
-        """What metrics say of the jobs that run."""
-        for job in self._jobs:
-            declared = job.declared
-            if declared.enabled:
-                yield JobState(declared.name, declared.schedule, declared.timezone, declared.labels)
 
     async def load(self) -> None:
         """
@@ -85,6 +90,8 @@ class Jobs:
             return
         self._jobs = await self._numbered(jobs)
         self._text = text
+        if jobs:
+            self._show(set())
 
     async def declare(self, jobs: Sequence[tuple[DeclaredJob, AgentCron]], before_ms: int) -> dict[str, int]:
         """
@@ -100,11 +107,11 @@ class Jobs:
         last_ticks = await self._store.last_ticks(go_on, before_ms) if before_ms else {}
         text = msgspec.json.encode([declared for declared, _ in jobs])
         if text != self._text:
-            before = self._labels()
+            before = {probe.labels for probe in self._declared()}
             await self._writer.write(PutSetting(_SETTING, text.decode()))
             self._jobs = await self._numbered(jobs)
             self._text = text
-            self._retired = (self._retired | before) - self._labels()
+            self._show(before)
         # Again with every declaration: a tick that waited while its job was removed brings the series back.
         self._probes.drop(self._retired)
         self._series.forget(self._retired)
@@ -140,15 +147,33 @@ class Jobs:
             if GLOBAL in scopes or any(Scope("agent_uuid", uuid) in scopes for uuid in job.cron.agents)
         ]
 
-    def _labels(self) -> set[ProbeLabels]:
-        """The labels of every probe that is declared."""
-        return {
-            ProbeLabels(job.declared.name, self._sessions.name(agent.uuid, agent.name), cell.type, cell.target)
-            for job in self._jobs
-            if job.declared.enabled
-            for agent in job.declared.agents
-            for cell in job.declared.cells
-        }
+    def _show(self, before: set[ProbeLabels]) -> None:
+        """Let metrics say what is declared now; ``before`` are the labels of the probes that were."""
+        agents: dict[str, Mapping[str, str]] = {}
+        for job in self._jobs:
+            for agent in job.declared.agents:
+                agents.setdefault(agent.uuid, agent.labels)
+        self._sessions.declare(agents)
+        probes = list(self._declared())
+        declared = {probe.labels for probe in probes}
+        self._retired = (self._retired | before) - declared
+        for labels in declared:
+            self._probes.of(labels)
+        self._restoring.restore(probe for probe in probes if probe.labels not in before)
+        enabled = [job.declared for job in self._jobs if job.declared.enabled]
+        self._metrics.show(JobState(job.name, job.schedule, job.timezone, job.labels) for job in enabled)
+
+    def _declared(self) -> Iterator[DeclaredProbe]:
+        """Every probe that is declared."""
+        for job in self._jobs:
+            declared = job.declared
+            if not declared.enabled:
+                continue
+            for agent in declared.agents:
+                name = self._sessions.name(agent.uuid, agent.name)
+                for cell in declared.cells:
+                    labels = ProbeLabels(declared.name, name, cell.type, cell.target)
+                    yield DeclaredProbe(JobName(declared.name, cell.name), agent.uuid, labels)
 
     async def name_agent(self, uuid: str, name: str) -> None:
         """

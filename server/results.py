@@ -19,7 +19,9 @@ from protocol.secrets import are_lost, cover, cover_json
 from protocol.tasks import TASK_TYPES, read_shown_task, stored_text
 from server.expect import Verdict, judge
 from server.expectations import prepared_again
+from server.metrics.details import NOTHING, read_detail
 from server.metrics.own import OwnMetrics
+from server.metrics.stats import Run
 from server.running import RunningTask, RunningTasks
 from server.series import SeriesBook
 from server.sessions import Sessions
@@ -204,8 +206,7 @@ class Results:
         for run in finished:
             stats = run.task.series.stats
             if stats is not None:
-                verdict = run.verdict
-                stats.record(verdict.reason, verdict.latency_ms, run.task.scheduled_ms, verdict.is_degraded)
+                stats.record(_recorded(run, now))
         answered = [run for run in finished if run.response is not None]
         if answered:
             newest = answered[-1]
@@ -248,6 +249,20 @@ class Results:
         self._metrics.results_late.inc()
         self._on_stored([row.id])
         log.info("result came late", task_id=row.id, cron_source=row.cron_source, agent=row.agent_uuid)
+
+
+def _recorded(run: Finished, now: int) -> Run:
+    """The run as metrics take it."""
+    verdict = run.verdict
+    return Run(
+        verdict.reason,
+        verdict.latency_ms,
+        run.task.scheduled_ms,
+        verdict.is_degraded,
+        NOTHING if run.response is None else read_detail(run.response.detail),
+        run.task.id,
+        now,
+    )
 
 
 def _check(task: RunningTask, response: TaskResponse, may_write: MayWrite) -> None:

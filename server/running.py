@@ -14,7 +14,7 @@ from protocol.events import TaskResponse
 from protocol.tasks import TASK_TYPES
 from protocol.tasks.interface import TaskType
 from server.expectations import Expectations
-from server.metrics.probes import ProbeStats
+from server.metrics.stats import ProbeStats
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _TO_ALPHABET = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))

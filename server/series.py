@@ -14,7 +14,8 @@ from protocol.secrets import REFERENCE, are_lost, cover, resolve, without_quotes
 from protocol.tasks import TASK_TYPES, read_options, read_shown_task, read_task, wire_text
 from protocol.tasks.interface import Task
 from server.expectations import Expectations, prepared, prepared_again
-from server.metrics.probes import ProbeLabels, ProbeMetrics
+from server.metrics.probes import ProbeMetrics
+from server.metrics.stats import ProbeLabels
 from server.running import Lane, Series
 from server.sessions import Sessions
 from server.store.interface import InternNames, JobName, Names, Spec, StoredTask
@@ -84,7 +85,7 @@ class SeriesBook:
         """The series of a task that ran when the server last ended; numbers are not needed to end it."""
         task = read_shown_task(row.spec.encode())
         job = None if row.cron_source is None else JobName(row.cron_source, row.cell or "")
-        spec = Spec(row.spec, row.expect, None, target_of(row))
+        spec = Spec(row.spec, row.expect, None, target_of(row.spec, row.target)[1])
         expectations = None if row.expect is None else prepared_again(row.expect, {})
         draft = _Draft(job, row.agent_uuid, row.agent_name, task, spec, row.timeout_ms, expectations)
         draft.are_secrets_lost = job is not None and are_lost(row.spec + (row.expect or ""), {})
@@ -224,12 +225,12 @@ def _shown(text: Raw) -> str | None:
     return None if given is None else given.decode()
 
 
-def target_of(row: StoredTask) -> str:
-    """The label; the task of an old row that has none can be read, for it has no secrets."""
-    if row.target is not None:
-        return row.target
-    task = read_task(row.spec.encode())
-    return TASK_TYPES[task.name].target(task.payload)
+def target_of(spec: str, target: str | None) -> tuple[str, str]:
+    """The labels type and target; the task of an old row that has no target can be read, for it has no secrets."""
+    if target is not None:
+        return read_shown_task(spec.encode()).name, target
+    task = read_task(spec.encode())
+    return task.name, TASK_TYPES[task.name].target(task.payload)
 
 
 def refuse(task: Task, secrets: Mapping[str, str] = {}) -> None:

@@ -7,7 +7,7 @@ cronprobe agent, a frame a task for a stock one, which loses tasks when more tha
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 import structlog
 from msgspec import Struct
@@ -107,9 +107,15 @@ class Session:
 
 
 class KnownAgent(Struct):
-    """What is remembered of an agent, connected or not. Times are seconds since the epoch, ``None`` for never."""
+    """
+    What is remembered of an agent, connected or not. Times are seconds since the epoch, ``None`` for never.
+
+    ``labels`` are those of the job file; ``has_left`` says that the job file does not name it any more.
+    """
 
     name: str
+    labels: Mapping[str, str] = {}
+    has_left: bool = False
     version: str = ""
     last_seen: float | None = None
     clock_skew: float | None = None
@@ -141,6 +147,15 @@ class Sessions:
             agent.name = name
             self._take_name_from_others(agent_uuid, name)
         return agent.name
+
+    def declare(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """The job file names these agents and no others, by UUID, with their labels."""
+        for uuid in labels:
+            self.name(uuid)
+        for uuid, agent in self._known.items():
+            # An agent that has its UUID for a name is known from elsewhere, and cannot leave what it was never in.
+            agent.has_left = uuid not in labels and (agent.has_left or bool(agent.labels) or agent.name != uuid)
+            agent.labels = labels.get(uuid, {})
 
     def _take_name_from_others(self, agent_uuid: str, name: str) -> None:
         """A machine was replaced under its old name: the old one goes by its UUID."""

@@ -16,6 +16,7 @@ from protocol.methods.task import Created, NewTask
 from protocol.outcomes import Reason
 from protocol.tasks.interface import Task
 from server.deadlines import Deadlines
+from server.metrics.jobs import JobMetrics
 from server.results import Results
 from server.running import RunningTask, RunningTasks, Series, make_task_tokens
 from server.series import SeriesBook
@@ -52,6 +53,7 @@ class Tasks:
         deadlines: Deadlines,
         results: Results,
         writer: Writer,
+        job_metrics: JobMetrics,
         now_ms: Callable[[], int],
     ) -> None:
         self._ids = ids
@@ -61,6 +63,7 @@ class Tasks:
         self._deadlines = deadlines
         self._results = results
         self._writer = writer
+        self._job_metrics = job_metrics
         self._now_ms = now_ms
 
     async def create_tasks(self, batch: Sequence[NewTask]) -> list[Created]:
@@ -87,6 +90,8 @@ class Tasks:
                 if task.id in duplicates:
                     answers[place] = Created(id=duplicates[task.id], duplicate=True)
             planned = [plan for plan in planned if plan[1].id not in duplicates]
+        for _, task, _ in planned:
+            self._count_tick(task)
         await self._start([task for _, task, reason in planned if reason is None])
         self._count_stillborn(planned)
         return answers
@@ -125,6 +130,11 @@ class Tasks:
                 task.flags = MAINTENANCE
             planned.append((place, task, reason))
         return planned
+
+    def _count_tick(self, task: RunningTask) -> None:
+        cron_source, scheduled_ms = task.series.cron_source, task.scheduled_ms
+        if cron_source is not None and scheduled_ms is not None:
+            self._job_metrics.tick(cron_source, scheduled_ms, in_maintenance=bool(task.flags & MAINTENANCE))
 
     def _count_stillborn(self, planned: Sequence[_Planned]) -> None:
         by_reason: dict[Reason, list[RunningTask]] = {}
@@ -223,6 +233,8 @@ class Tasks:
         ]
         self._running.add(tasks)
         self._deadlines.watch(tasks)
+        for task in tasks:
+            self._count_tick(task)
 
 
 def _hindrance(room: int | None, is_late: bool, overlaps: bool) -> Reason | None:

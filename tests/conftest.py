@@ -1,10 +1,25 @@
-"""What all tests share: the ledger of recorded cases at the end of a run."""
+"""What all tests share: the ledger of recorded cases at the end of a run, and one PostgreSQL."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from tests.externals import pytest_runtest_setup as pytest_runtest_setup
+from tests.postgres import Cluster, Database, open_cluster
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL for whoever asks; the test is marked ``external("postgres")``."""
+    with open_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def database(postgres: Cluster) -> Database:
+    """A database of the test's own, with the tables made."""
+    return Database(postgres, postgres.new_database())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

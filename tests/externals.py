@@ -6,15 +6,20 @@ A new program: its line in ``INSTALL``.
 
 import os
 import shutil
+from glob import glob
 from typing import NoReturn
 
 import pytest
 
 INSTALL = {
+    "postgres": "apt-get install postgresql",
     "prometheus": "apt-get install prometheus",
     "chromium": "apt-get install chromium",
     "ip": "apt-get install iproute2",
     "unshare": "apt-get install util-linux",
+    "systemd-analyze": "apt-get install systemd",
+    "nginx": "apt-get install nginx-light",
+    "docker-compose": "apt-get install docker-compose",
 }
 
 
@@ -24,7 +29,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def need(program: str) -> None:
-    if shutil.which(program) is None:
+    folders = [os.environ.get("PATH", os.defpath), *glob("/usr/lib/postgresql/*/bin")]
+    if shutil.which(program, path=os.pathsep.join(folders)) is None:
         absent(f"{program} is not installed; run: {INSTALL[program]}")
 
 

@@ -76,9 +76,17 @@ class Process:
 
 @asynccontextmanager
 async def run(
-    *arguments: str | Path, directory: Path, is_typed_at: bool = False, **environment: str
+    *arguments: str | Path,
+    directory: Path,
+    is_typed_at: bool = False,
+    under: Sequence[str] = (),
+    **environment: str,
 ) -> AsyncIterator[Process]:
-    """``cronprobe`` with these arguments, in the directory; killed on leaving if it still runs."""
+    """
+    ``cronprobe`` with these arguments, in the directory; killed on leaving if it still runs.
+
+    ``under`` is a command that starts it, such as one that takes its rights away.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -86,6 +94,7 @@ async def run(
     }
     process = Process(
         await asyncio.create_subprocess_exec(
+            *under,
             sys.executable,
             "-m",
             "cli",
@@ -106,9 +115,11 @@ async def run(
             await process.exit()
 
 
-async def say(*arguments: str | Path, directory: Path, **environment: str) -> tuple[int, str]:
+async def say(
+    *arguments: str | Path, directory: Path, under: Sequence[str] = (), **environment: str
+) -> tuple[int, str]:
     """Run a command to its end; its exit code and all it said."""
-    async with run(*arguments, directory=directory, **environment) as process:
+    async with run(*arguments, directory=directory, under=under, **environment) as process:
         return await process.exit(), process.output
 
 
@@ -122,10 +133,11 @@ class ServerProcess(NamedTuple):
 
 
 @asynccontextmanager
-async def run_server(state_dir: Path, *, port: int = 0) -> AsyncIterator[ServerProcess]:
-    """A server on loopback that listens."""
+async def run_server(state_dir: Path, *, port: int = 0, store: str | None = None) -> AsyncIterator[ServerProcess]:
+    """A server on loopback that listens; ``store`` is the URL of its store, ``None`` for SQLite in the directory."""
     arguments = ("server", "--listen", f"127.0.0.1:{port}", "--state-dir", state_dir)
-    async with run(*arguments, directory=state_dir.parent, CRONPROBE_ROOT_TOKEN=ROOT) as process:
+    settings = {"CRONPROBE_ROOT_TOKEN": ROOT, **({} if store is None else {"CRONPROBE_STORE": store})}
+    async with run(*arguments, directory=state_dir.parent, **settings) as process:
         found = await process.says(r"server +(http://127\.0\.0\.1:(\d+)) +\(UUID ([0-9a-f-]{36})\)")
         yield ServerProcess(process, found[1], int(found[2]), found[3])
 

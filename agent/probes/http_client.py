@@ -6,8 +6,9 @@ Host, ``Accept: */*``, ``Connection: close`` and, with a body, Content-Length. W
 is set here, but for what is said request by request.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from aiohttp import (
@@ -24,10 +25,12 @@ from aiohttp import (
     ServerDisconnectedError,
     TCPConnector,
 )
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from agent.probes.certificate import expiry
+from agent.probes.phases import Phases, TimedResolver
 from protocol.options import HttpOptions
 
 CONNECT_LIMIT_S = 5.0
@@ -44,19 +47,34 @@ class ConnectionDropped(ClientError):
 
 
 class Connector(TCPConnector):
-    """Remembers where the last connection went to, and when the certificate that it was shown expires."""
+    """Remembers where the last connection went to, when the certificate that it was shown expires, and the phases."""
 
-    detail: dict[str, Any] | None = None
-    """What a probe can say of its connection; ``None`` before the first."""
+    def __init__(self, **options: Any) -> None:
+        self.phases = Phases()
+        super().__init__(resolver=TimedResolver(self.phases), **options)
+        self._peer: dict[str, Any] | None = None
+        # aiohttp makes the protocol of a connection when TCP stands, and one more before TLS through a proxy.
+        self._factory = partial(self._connected, self._factory)
+
+    @property
+    def detail(self) -> dict[str, Any] | None:
+        """What a probe can say of its connection; ``None`` before the first."""
+        return None if self._peer is None else {**self._peer, **self.phases.told()}
+
+    def _connected(self, make_protocol: Callable[[], ResponseHandler]) -> ResponseHandler:
+        self.phases.end("connect")
+        return make_protocol()
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
         """A fresh connection."""
+        self.phases.begin()
         connection = await super().connect(req, traces, timeout)
         transport = connection.transport
         if transport is not None:
             ip = transport.get_extra_info("peername")[0]
-            where = "address" if req.proxy is None else "proxy_address"
-            self.detail = {where: ip, **expiry(transport.get_extra_info("ssl_object"))}
+            tls = transport.get_extra_info("ssl_object")
+            self.phases.end("connect" if tls is None else "tls")
+            self._peer = {"address" if req.proxy is None else "proxy_address": ip, **expiry(tls)}
         return connection
 
 
@@ -89,7 +107,7 @@ async def open_client(
         skip_auto_headers=_SKIPPED_HEADERS,
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_LIMIT_S),
         auto_decompress=False,
-        middlewares=(_Naming(options.server_name), _once),
+        middlewares=(_Naming(options.server_name), _Once(connector.phases)),
     ) as client:
         yield client, connector
 
@@ -108,11 +126,18 @@ class _Naming:
         return await handler(request)
 
 
-async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+class _Once:
     """aiohttp sends an idempotent request again when the connection drops: a probe would miss the first failure."""
-    try:
-        return await handler(request)
-    except ClientConnectorError:
-        raise
-    except (ClientOSError, ServerDisconnectedError) as e:
-        raise ConnectionDropped(str(e)) from e
+
+    def __init__(self, phases: Phases) -> None:
+        self._phases = phases
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        try:
+            response = await handler(request)
+        except ClientConnectorError:
+            raise
+        except (ClientOSError, ServerDisconnectedError) as e:
+            raise ConnectionDropped(str(e)) from e
+        self._phases.end("processing")
+        return response

@@ -48,7 +48,9 @@ async def _exchange(
         # aiohttp counts the response that it refuses to follow.
         max_redirects=MOST_REDIRECTS + 1,
     ) as response:
+        connector.phases.begin()
         body = await _read(response, options.max_body)
+        connector.phases.end("transfer")
     duration_ms = (time.perf_counter() - start_s) * 1000
     detail = {"duration_ms": duration_ms, "status": response.status, **(connector.detail or {})}
     if body is None:

@@ -79,15 +79,18 @@ def _counts(echoes: list[Echo]) -> dict[str, Any]:
             "rtt_max_ms": max(round_trips_ms),
             "rtt_stddev_ms": statistics.pstdev(round_trips_ms),
         }
+        if len(echoes) > 1:
+            counts["rtts_ms"] = round_trips_ms
     return counts
 
 
 def _ending(address: Address, echoes: list[Echo], limit_s: float, counts: dict[str, Any]) -> Ending:
     """Some replies are a success; without any, an error says more than that nothing came."""
-    detail = {"address": address.ip, **counts}
+    detail = {**address.told, **counts}
     round_trips_ms = _answered(echoes)
     if round_trips_ms:
-        return Found(statistics.fmean(round_trips_ms), detail if counts else None)
+        says_more = counts or address.resolve_ms is not None
+        return Found(statistics.fmean(round_trips_ms), detail if says_more else None)
     failures = [echo for echo in echoes if not isinstance(echo, float)]
     failure = next((failure for failure in failures if not isinstance(failure, TimeoutError)), failures[0])
     silent = f"timeout: no reply from {address.ip} within {limit_s:.3g}s"

@@ -2,9 +2,10 @@
 
 import asyncio
 import socket
+import time
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -12,10 +13,20 @@ _FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 class Address(Struct, frozen=True):
-    """Where to send: ``sockaddr`` is what the socket of this ``family`` takes."""
+    """
+    Where to send: ``sockaddr`` is what the socket of this ``family`` takes.
+
+    ``resolve_ms`` is how long it took to find out; ``None`` when it was given and no name.
+    """
 
     family: socket.AddressFamily
     sockaddr: tuple[str, int] | tuple[str, int, int, int]
+    resolve_ms: float | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the detail says of it."""
+        return {"address": self.ip} | ({} if self.resolve_ms is None else {"resolve_ms": self.resolve_ms})
 
     @property
     def ip(self) -> str:
@@ -39,6 +50,8 @@ async def first_address(host: str, port: int, version: Literal[4, 6] | None = No
             raise socket.gaierror(socket.EAI_ADDRFAMILY, f"{host} is no IPv{version} address")
         return Address(_FAMILIES[literal.version], (str(literal), port))
     loop = asyncio.get_running_loop()
+    start_s = time.perf_counter()
     found = await loop.getaddrinfo(host, port, family=_FAMILIES[version], type=socket.SOCK_STREAM)
     family, _, _, _, sockaddr = found[0]
-    return Address(family, (str(sockaddr[0]), *sockaddr[1:]))
+    resolve_ms = (time.perf_counter() - start_s) * 1000
+    return Address(family, (str(sockaddr[0]), *sockaddr[1:]), resolve_ms)

@@ -50,7 +50,7 @@ async def probe(target: str, options: TcpPingOptions | None, *, trust: Trust) ->
 
 
 async def _connect(address: Address, host: str, options: TcpPingOptions | None, trust: Trust) -> Ending:
-    detail = {"address": address.ip}
+    detail = address.told
     loop = asyncio.get_running_loop()
     try:
         with socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as tcp:
@@ -59,7 +59,7 @@ async def _connect(address: Address, host: str, options: TcpPingOptions | None, 
                 await loop.sock_connect(tcp, address.sockaddr)
                 connect_ms = (time.perf_counter() - start_s) * 1000
             if options is None:
-                return Found(connect_ms)
+                return Found(connect_ms, None if address.resolve_ms is None else detail)
             if options.tls:
                 return await _shake_hands(tcp, host, trust, {**detail, "connect_ms": connect_ms})
             return Found(connect_ms, detail)

@@ -1,16 +1,15 @@
 """The series about agents, read at each scrape."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+
+from server.metrics.text import Format, Head, labels_text, own_labels
 
 
 class AgentState(Struct, frozen=True, kw_only=True):
     """
-    An agent at one moment. ``name`` is that of the job file, else its UUID.
+    An agent at one moment. ``name`` is that of the job file, else its UUID; ``labels`` are those of the job file.
 
     ``last_seen`` is the time of its last upload, seconds since the epoch; ``clock_skew`` its clock minus ours then, in
     seconds; both are ``None`` before its first upload.
@@ -20,49 +19,48 @@ class AgentState(Struct, frozen=True, kw_only=True):
     uuid: str
     connected: bool
     version: str
+    labels: Mapping[str, str]
     last_seen: float | None
     clock_skew: float | None
     running: int
 
 
-class AgentMetrics(Collector):
+_GAUGES: tuple[tuple[Head, Callable[[AgentState], float | None]], ...] = (
+    (
+        Head("cronprobe_agent_connected", "gauge", "Whether the agent has an open session."),
+        lambda state: int(state.connected),
+    ),
+    (Head("cronprobe_agent_tasks_running", "gauge", "Tasks without an end."), lambda state: state.running),
+    (
+        Head("cronprobe_agent_last_seen_timestamp_seconds", "gauge", "Time of the last upload."),
+        lambda state: state.last_seen,
+    ),
+    (
+        Head("cronprobe_agent_clock_skew_seconds", "gauge", "The agent's clock minus ours, at its last upload."),
+        lambda state: state.clock_skew,
+    ),
+)
+_INFO = Head("cronprobe_agent_info", "gauge", "Who the agent is.")
+
+
+class AgentMetrics:
     """Gauges by ``agent``."""
 
-    def __init__(self, *, states: Callable[[], Sequence[AgentState]], registry: CollectorRegistry) -> None:
+    def __init__(self, states: Callable[[], Sequence[AgentState]]) -> None:
         self._states = states
-        registry.register(self)
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The families as prometheus-client wants them."""
+    def families(self, _form: Format) -> Iterator[tuple[Head, Iterable[str]]]:
+        """See ``text.Families``."""
         states = self._states()
-        yield _gauge(
-            "cronprobe_agent_connected",
-            "Whether the agent has an open session.",
-            [(state.name, float(state.connected)) for state in states],
-        )
-        yield _gauge(
-            "cronprobe_agent_tasks_running",
-            "Tasks without an end.",
-            [(state.name, state.running) for state in states],
-        )
-        yield _gauge(
-            "cronprobe_agent_last_seen_timestamp_seconds",
-            "Time of the last upload.",
-            [(state.name, state.last_seen) for state in states if state.last_seen is not None],
-        )
-        yield _gauge(
-            "cronprobe_agent_clock_skew_seconds",
-            "The agent's clock minus ours, at its last upload.",
-            [(state.name, state.clock_skew) for state in states if state.clock_skew is not None],
-        )
-        info = GaugeMetricFamily("cronprobe_agent_info", "Who the agent is.", labels=["agent", "uuid", "version"])
-        for state in states:
-            info.add_metric([state.name, state.uuid, state.version], 1)
-        yield info
+        for head, value in _GAUGES:
+            yield head, (_line(head, state, value(state)) for state in states)
+        yield _INFO, map(_info, states)
 
 
-def _gauge(name: str, documentation: str, values: Sequence[tuple[str, float]]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, documentation, labels=["agent"])
-    for agent, value in values:
-        family.add_metric([agent], value)
-    return family
+def _line(head: Head, state: AgentState, value: float | None) -> str:
+    return "" if value is None else f"{head.name}{{{labels_text({'agent': state.name})}}} {value!r}\n"
+
+
+def _info(state: AgentState) -> str:
+    own = {"agent": state.name, "uuid": state.uuid, "version": state.version}
+    return f"{_INFO.name}{{{labels_text({**own, **own_labels(state.labels)})}}} 1\n"

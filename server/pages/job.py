@@ -132,7 +132,7 @@ async def _rows(sources: Sources, look: Look, job: Job, one: Survey) -> list[_Ro
 
 def _row_line(row: StoredTask, called: Mapping[str, str], aims: Mapping[str, str], look: Look) -> _RowLine:
     reason = None if row.reason is None else Reason(row.reason)
-    target = target_of(row)
+    _, target = target_of(row.spec, row.target)
     is_public = look.sight.is_public
     return _RowLine(
         id=row.id,

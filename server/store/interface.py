@@ -252,6 +252,26 @@ class StoredTask(NamedTuple):
     target: str | None = None
 
 
+class LastEnd(NamedTuple):
+    """
+    The end of a run as its probe's last state needs it; ``reason`` ``None`` is ok.
+
+    ``spec`` and ``target`` are those of its ``Spec``, ``detail`` the JSON of what the agent told, ``None`` for nothing.
+    """
+
+    cron_source: str
+    cell: str
+    agent_uuid: str
+    spec: str
+    target: str | None
+    scheduled_ms: int | None
+    finished_ms: int
+    reason: int | None
+    latency_ms: float | None
+    flags: int
+    detail: str | None
+
+
 class Store(Protocol):
     """
     One database. Every method may raise ``StoreFailed``; times out by its own driver.
@@ -303,6 +323,14 @@ class Store(Protocol):
         Ids of rows that ended before their time, at most ``most``; never the newest row of a job's cell.
 
         ``before_ms`` is by job; ``others_before_ms`` is for other jobs and for tasks by hand, ``None`` keeps them.
+        """
+        ...
+
+    async def last_ends(self, cells: Sequence[JobName], most_rows: int) -> list[LastEnd]:
+        """
+        For each agent of these cells, 1,000 at most, and each outcome the run that ended last, newest first.
+
+        Only the last ``most_rows`` ends of a cell are looked at, all its agents together.
         """
         ...
 

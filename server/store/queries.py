@@ -8,7 +8,7 @@ puts null times: last when the newest come first, first when the oldest do.
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, false, func, literal, select, true, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, Subquery, and_, false, func, literal, select, true, union_all
 
 from protocol.conditions import (
     BeforeId,
@@ -32,54 +32,27 @@ DEFAULT_ROWS = 1_000
 NO_RESULT = int(Reason.NO_RESULT)
 _I64_MAX = 2**63 - 1
 
-_COLUMNS = (
-    task.c.id,
-    job.c.name,
-    job.c.cell,
-    agent.c.uuid,
-    agent.c.name,
-    spec.c.task,
-    task.c.scheduled_ms,
-    task.c.timeout_ms,
-    task.c.sent_ms,
-    task.c.started_ms,
-    task.c.finished_ms,
-    task.c.stored_ms,
-    task.c.success,
-    task.c.reason,
-    task.c.latency_ms,
-    task.c.token,
-    task.c.flags,
-    task_result.c.error_message,
-    task_result.c.result,
-    task_result.c.detail,
-    spec.c.expect,
-    spec.c.target,
-)
-
 
 def select_tasks(conditions: Sequence[Condition], among: Sequence[int] | None = None) -> Select[Any]:
     """The rows of a query, complete with their names, in its order; of those ``among``, ``None`` for all."""
     chosen = chosen_ids(conditions, among)
-    tables = (
-        chosen.join(task, task.c.id == chosen.c.id)
-        .join(agent, agent.c.id == task.c.agent_id)
-        .join(spec, spec.c.id == task.c.spec_id)
-        .outerjoin(job, job.c.id == task.c.job_id)
-        .outerjoin(task_result, task_result.c.task_id == task.c.id)
-    )
     newest = newest_count(conditions) is not None
     order = (
         (chosen.c.half.asc(), task.c.finished_ms.desc(), task.c.id.desc())
         if newest
         else (chosen.c.half.desc(), task.c.finished_ms.asc(), task.c.id.asc())
     )
-    return select(*_COLUMNS).select_from(tables).order_by(*order).limit(most(conditions))
+    chosen_tasks = chosen.join(task, task.c.id == chosen.c.id)
+    return complete(task, chosen_tasks).order_by(*order).limit(most(conditions))
 
 
 def select_size(conditions: Sequence[Condition]) -> Select[Any]:
     """How many characters a query's results, messages and details have together."""
-    chosen = chosen_ids(conditions)
+    return size_of(chosen_ids(conditions))
+
+
+def size_of(chosen: Subquery) -> Select[Any]:
+    """The same of rows that are chosen already."""
     texts = (task_result.c.error_message, task_result.c.result, task_result.c.detail)
     size = sum((func.coalesce(func.length(text), 0) for text in texts), literal(0))
     return select(func.coalesce(func.sum(size), 0)).select_from(
@@ -88,14 +61,50 @@ def select_size(conditions: Sequence[Condition]) -> Select[Any]:
 
 
 def select_running() -> Select[Any]:
-    """All running tasks, complete with their names."""
-    tables = (
-        task.join(agent, agent.c.id == task.c.agent_id)
-        .join(spec, spec.c.id == task.c.spec_id)
-        .outerjoin(job, job.c.id == task.c.job_id)
-        .outerjoin(task_result, task_result.c.task_id == task.c.id)
+    """All running tasks, complete with their names, the oldest first."""
+    return complete(task, task).where(task.c.finished_ms.is_(None)).order_by(task.c.id)
+
+
+def complete(rows: FromClause, source: FromClause) -> Select[Any]:
+    """Rows of ``task`` as a ``StoredTask`` has them; ``source`` is where they come from."""
+    return select(
+        rows.c.id,
+        job.c.name,
+        job.c.cell,
+        agent.c.uuid,
+        agent.c.name,
+        spec.c.task,
+        rows.c.scheduled_ms,
+        rows.c.timeout_ms,
+        rows.c.sent_ms,
+        rows.c.started_ms,
+        rows.c.finished_ms,
+        rows.c.stored_ms,
+        rows.c.success,
+        rows.c.reason,
+        rows.c.latency_ms,
+        rows.c.token,
+        rows.c.flags,
+        task_result.c.error_message,
+        task_result.c.result,
+        task_result.c.detail,
+        spec.c.expect,
+        spec.c.target,
+    ).select_from(
+        source.join(agent, agent.c.id == rows.c.agent_id)
+        .join(spec, spec.c.id == rows.c.spec_id)
+        .outerjoin(job, job.c.id == rows.c.job_id)
+        .outerjoin(task_result, task_result.c.task_id == rows.c.id)
     )
-    return select(*_COLUMNS).select_from(tables).where(task.c.finished_ms.is_(None))
+
+
+def select_doomed(conditions: Sequence[Condition], most_rows: int) -> Select[Any]:
+    """The ids of the rows that a deletion means: what a query with these conditions would give, or all that match."""
+    if newest_count(conditions) is None:
+        return select(task.c.id).where(matching(conditions)).limit(most_rows)
+    chosen = chosen_ids(conditions)
+    newest = select(chosen.c.id).order_by(chosen.c.half)
+    return select(newest.limit(most(conditions)).subquery())
 
 
 def most(conditions: Sequence[Condition]) -> int:

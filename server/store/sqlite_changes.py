@@ -4,13 +4,12 @@ Changes as SQLite writes them, inside a transaction of the caller.
 What comes by the hundred goes in statements of many rows; the rest through SQLAlchemy's own.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, assert_never
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from protocol.conditions import Condition, newest_count
+from protocol.conditions import Condition
 from server.store import queries, tables
 from server.store.interface import (
     Change,
@@ -30,10 +29,10 @@ from server.store.interface import (
     ReplaceLate,
     ReserveIds,
     ResultRow,
-    Spec,
     TaskRow,
     TokenRow,
 )
+from server.store.spec_hash import spec_hash
 from server.store.statements import Bulk
 from server.store.tables import gap, setting, task, task_result, token
 
@@ -130,13 +129,7 @@ def _replace_late(connection: Connection, row: FinishRow, result: ResultRow | No
 
 
 def _delete(connection: Connection, conditions: Sequence[Condition], most: int) -> tuple[int, list[int]]:
-    if newest_count(conditions) is None:
-        ids = select(task.c.id).where(queries.matching(conditions)).limit(most)
-    else:
-        chosen = queries.chosen_ids(conditions)
-        newest = select(chosen.c.id).order_by(chosen.c.half)
-        ids = select(newest.limit(queries.most(conditions)).subquery())
-    doomed = [row[0] for row in connection.execute(ids)]
+    doomed = [row[0] for row in connection.execute(queries.select_doomed(conditions, most))]
     running = [row[0] for row in connection.execute(select(task.c.id).where(task.c.finished_ms.is_(None)))]
     connection.execute(delete(task).where(task.c.id.in_(doomed)))
     connection.execute(delete(task_result).where(task_result.c.task_id.in_(doomed)))
@@ -154,13 +147,8 @@ def _intern(connection: Connection, names: InternNames) -> Names:
     return Names(
         {name: _number(connection, tables.job, {"name": name.name, "cell": name.cell}) for name in names.jobs},
         {uuid: _agent_number(connection, uuid, name) for uuid, name in names.agents.items()},
-        {spec: _number(connection, tables.spec, {"hash": _hash(spec)}, spec._asdict()) for spec in names.specs},
+        {spec: _number(connection, tables.spec, {"hash": spec_hash(spec)}, spec._asdict()) for spec in names.specs},
     )
-
-
-def _hash(spec: Spec) -> str:
-    parts = [spec.task] if spec[1:] == (None, None, None) else [part or "" for part in spec]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _agent_number(connection: Connection, uuid: str, name: str | None) -> int:

@@ -11,20 +11,25 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, null, s
 
 from protocol.conditions import Condition
 from protocol.outcomes import Reason
-from protocol.stats import MOST_GROUPS, PERCENTILES, Grouping
+from protocol.stats import MOST_GROUPS, PERCENTILES, Grouping, GroupStats
 from protocol.tasks import TASK_TYPES
 from server.store.interface import DEGRADED
 from server.store.queries import matching
 from server.store.tables import agent, job, spec, task
 
+_KEYS_AND_COUNTS = GroupStats.__struct_fields__.index("percentiles_ms")
 _FIRST_UNKNOWN = int(Reason.AGENT_OFFLINE)
 
 
 def select_stats(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
-    """(cron_source, agent's UUID and name, type, bucket, cell, count, running, ok, degraded, failed, …)."""
+    """
+    Rows for ``read_group``: cron_source, agent's UUID and name, type, bucket, cell, count, running, ok, degraded,
+    failed, unknown, the least, mean and largest latency, the percentiles, and where asked for the count of each reason.
+    """
     rows = _rows(conditions, by).subquery("rows")
     keys = [rows.c[name] for name in _NAMES]
     ranks = [(rows.c.latencies * percent + 99) / 100 for percent in PERCENTILES]
+    reasons = [_count(rows.c.reason == int(reason)) for reason in Reason] if by.reasons else []
     ranked = [func.max(case((rows.c.place == func.floor(rank), rows.c.latency))) for rank in ranks]
     return (
         select(
@@ -35,11 +40,20 @@ def select_stats(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
             func.avg(rows.c.latency),
             func.max(rows.c.latency),
             *ranked,
+            *reasons,
         )
         .group_by(*keys)
-        .order_by(*keys)
+        .order_by(*(key.nulls_first() for key in keys))
         .limit(MOST_GROUPS + 1)
     )
+
+
+def read_group(row: Sequence[Any], by: Grouping) -> GroupStats:
+    """A row of ``select_stats`` as what it says."""
+    keys_and_counts, rest = row[:_KEYS_AND_COUNTS], row[_KEYS_AND_COUNTS:]
+    percentiles, counts = rest[: len(PERCENTILES)], rest[len(PERCENTILES) :]
+    reasons = {reason.word: count for reason, count in zip(Reason, counts, strict=False) if count}
+    return GroupStats(*[*keys_and_counts, tuple(percentiles), reasons if by.reasons else None])
 
 
 def _rows(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
@@ -60,6 +74,7 @@ def _rows(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
             _one_if(and_(ok, task.c.flags.op("&")(DEGRADED) != 0)).label("degraded"),
             _one_if(and_(finished, ~ok, func.coalesce(task.c.reason, 0) < _FIRST_UNKNOWN)).label("failed"),
             _one_if(and_(finished, task.c.reason >= _FIRST_UNKNOWN)).label("unknown"),
+            task.c.reason.label("reason"),
             latency.label("latency"),
             place.label("place"),
             latencies.label("latencies"),
@@ -94,6 +109,10 @@ def _type() -> ColumnElement[str]:
         name: f'"{name}"' if task_type.read_task is None else f'{{"{name}":' for name, task_type in TASK_TYPES.items()
     }
     return case(*((func.substr(spec.c.task, 1, len(text)) == text, literal(name)) for name, text in starts.items()))
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(_one_if(condition))
 
 
 def _one_if(condition: ColumnElement[bool]) -> ColumnElement[int]:

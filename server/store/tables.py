@@ -18,15 +18,24 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeEngine
+
+from server.store.text import EscapedText
 
 metadata = MetaData()
+
+
+def _text(length: int | None = None) -> TypeEngine[str]:
+    """Text; PostgreSQL knows no length and no NUL."""
+    return (Text() if length is None else String(length)).with_variant(EscapedText(), "postgresql")
+
 
 job = Table(
     "job",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("name", String(128), nullable=False),
-    Column("cell", Text, nullable=False),
+    Column("name", _text(128), nullable=False),
+    Column("cell", _text(), nullable=False),
     UniqueConstraint("name", "cell"),
 )
 
@@ -34,19 +43,19 @@ agent = Table(
     "agent",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("uuid", String(36), nullable=False, unique=True),
-    Column("name", String(128)),
+    Column("uuid", _text(36), nullable=False, unique=True),
+    Column("name", _text(128)),
 )
 
 spec = Table(
     "spec",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("hash", String(64), nullable=False, unique=True),
-    Column("task", Text, nullable=False),
-    Column("expect", Text),
-    Column("options", Text),
-    Column("target", Text),
+    Column("hash", _text(64), nullable=False, unique=True),
+    Column("task", _text(), nullable=False),
+    Column("expect", _text()),
+    Column("options", _text()),
+    Column("target", _text()),
 )
 
 task = Table(
@@ -65,7 +74,7 @@ task = Table(
     Column("success", Boolean),
     Column("reason", SmallInteger),
     Column("latency_ms", Float),
-    Column("token", String(10), nullable=False),
+    Column("token", _text(10), nullable=False),
     Column("flags", SmallInteger, nullable=False, server_default="0"),
 )
 
@@ -98,16 +107,16 @@ task_result = Table(
     "task_result",
     metadata,
     Column("task_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    Column("error_message", Text),
-    Column("result", Text),
-    Column("detail", Text),
+    Column("error_message", _text()),
+    Column("result", _text()),
+    Column("detail", _text()),
 )
 
 # Ticks that no scheduler fired: of a job, from the first of them to the last.
 gap = Table(
     "gap",
     metadata,
-    Column("name", String(128), primary_key=True),
+    Column("name", _text(128), primary_key=True),
     Column("from_ms", BigInteger, primary_key=True, autoincrement=False),
     Column("to_ms", BigInteger, nullable=False),
     Column("ticks", Integer, nullable=False),
@@ -117,18 +126,18 @@ token = Table(
     "token",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("key", String(64), nullable=False, unique=True),
-    Column("secret_hash", String(64), nullable=False),
+    Column("key", _text(64), nullable=False, unique=True),
+    Column("secret_hash", _text(64), nullable=False),
     Column("valid_from_ms", BigInteger),
     Column("valid_to_ms", BigInteger),
-    Column("limits", Text, nullable=False),
-    Column("username", String(128), unique=True),
-    Column("password_hash", String(256)),
+    Column("limits", _text(), nullable=False),
+    Column("username", _text(128), unique=True),
+    Column("password_hash", _text(256)),
 )
 
 setting = Table(
     "setting",
     metadata,
-    Column("name", String(64), primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("name", _text(64), primary_key=True),
+    Column("value", _text(), nullable=False),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, func, not_, select, true
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, false, func, literal, not_, select, true
 
 from protocol.crontab import DueBetween, HandedOver, Newest, OfJob, OfJobNamed, TickCondition, TickId
 from protocol.outcomes import Reason
@@ -95,7 +95,7 @@ def _clause(condition: TickCondition) -> ColumnElement[bool]:
         case TickId(value):
             return task.c.id == value
         case OfJob(value):
-            return task.c.job_id == value
+            return task.c.job_id == literal(value, BigInteger)
         case OfJobNamed(name):
             return task.c.job_id.in_(select(job.c.id).where(job.c.name == name))
         case DueBetween(start_ms, end_ms):

@@ -11,10 +11,11 @@ import socket
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -22,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from protocol.outcomes import Outcome, Reason
 from tests.acceptance.resending_agent import ResendingAgent
+from tests.postgres import Database
 from tests.processes import ROOT, ServerProcess, agent_config, agent_token_limits, call, run, run_server
 
 pytestmark = pytest.mark.acceptance
@@ -90,15 +92,16 @@ async def settled(http: aiohttp.ClientSession, url: str, first_s: int) -> tuple[
 class MortalServer:
     """A server that is killed and started again, always on the same port and the same store."""
 
-    def __init__(self, state: Path, port: int) -> None:
+    def __init__(self, state: Path, port: int, store: str | None) -> None:
         self._state = state
+        self._store = store
         self._port = port
         self._stack = AsyncExitStack()
         self.kills = 0
 
     async def start(self) -> ServerProcess:
         """Start it; it listens."""
-        self.server = await self._stack.enter_async_context(run_server(self._state, port=self._port))
+        self.server = await self._stack.enter_async_context(run_server(self._state, port=self._port, store=self._store))
         return self.server
 
     async def kill(self) -> None:
@@ -136,12 +139,34 @@ async def nothing_runs(url: str) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_the_ledger_balances_over_five_kills(tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.external("postgres"))])
+def stored_in(request: pytest.FixtureRequest) -> Database | None:
+    """A PostgreSQL; ``None`` is SQLite in the state directory."""
+    if request.param == "sqlite":
+        return None
+    database: Database = request.getfixturevalue("database")
+    return database
+
+
+async def stored_rows(state: Path, stored_in: Database | None) -> list[Sequence[Any]]:
+    """All rows as they are in the database once the server is gone."""
+    query = "SELECT id, job_id, agent_id, scheduled_ms, finished_ms, success, reason, latency_ms, flags FROM task"
+    if stored_in is not None:
+        async with stored_in.cluster.connect(stored_in.name) as connection:
+            return [tuple(row) for row in await connection.fetch(query)]
+    database = sqlite3.connect(state / "cronprobe.db")
+    try:
+        return database.execute(query).fetchall()
+    finally:
+        database.close()
+
+
+async def test_the_ledger_balances_over_five_kills(tmp_path: Path, stored_in: Database | None) -> None:
     target = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     jobs = write_jobs(tmp_path, target.sockets[0].getsockname()[1])
     scheduler_port = free_port()
     scheduler_url = f"http://127.0.0.1:{scheduler_port}"
-    mortal = MortalServer(tmp_path / "state", free_port())
+    mortal = MortalServer(tmp_path / "state", free_port(), None if stored_in is None else stored_in.url)
     try:
         server = await mortal.start()
         async with call(server.url) as caller:
@@ -174,11 +199,7 @@ async def test_the_ledger_balances_over_five_kills(tmp_path: Path) -> None:
         target.close()
         await target.wait_closed()
 
-    database = sqlite3.connect(tmp_path / "state" / "cronprobe.db")
-    rows = database.execute(
-        "SELECT id, job_id, agent_id, scheduled_ms, finished_ms, success, reason, latency_ms, flags FROM task"
-    ).fetchall()
-    database.close()
+    rows = await stored_rows(tmp_path / "state", stored_in)
     outcomes = Counter("running" if row[4] is None else outcome(row[6]) for row in rows)
     reasons = Counter(Reason(row[6]).word for row in rows if row[6] is not None)
     acknowledged = {id_: latency for agent in agents for id_, latency in agent.acknowledged.items()}

@@ -151,6 +151,8 @@ async def test_http_ping_takes_any_status(status: str) -> None:
         ending = await probe("http_ping", target.url())
     assert isinstance(ending, Found)
     assert 0 < ending.payload < 1000
+    assert ending.detail is not None
+    assert list(ending.detail.pop("phases_ms")) == ["resolve", "connect", "tls", "processing"]
     detail = {"duration_ms": ending.payload, "status": int(status[:3]), "address": "127.0.0.1"}
     assert ending.detail == detail
 
@@ -251,6 +253,7 @@ async def test_http_request_gives_the_whole_response() -> None:
     )
     assert ending.detail is not None
     assert 0 < ending.detail.pop("duration_ms") < 1000
+    assert list(ending.detail.pop("phases_ms")) == ["resolve", "connect", "tls", "processing", "transfer"]
     assert ending.detail == {"status": 200, "address": "127.0.0.1"}
 
 

@@ -98,6 +98,8 @@ async def test_several_echoes_are_one_result_with_its_spread() -> None:
     assert ending.payload == detail["rtt_avg_ms"]
     assert 0 < detail["rtt_min_ms"] <= detail["rtt_avg_ms"] <= detail["rtt_max_ms"] < 1000
     assert 0 < detail["rtt_stddev_ms"] < 1000
+    assert sorted(detail["rtts_ms"])[0::3] == [detail["rtt_min_ms"], detail["rtt_max_ms"]]
+    assert len(detail["rtts_ms"]) == 4
 
 
 async def test_one_echo_with_options_has_the_detail_too() -> None:
@@ -106,6 +108,7 @@ async def test_one_echo_with_options_has_the_detail_too() -> None:
     assert ending.detail is not None
     assert ending.detail["sent"] == 1
     assert ending.detail["rtt_stddev_ms"] == 0
+    assert "rtts_ms" not in ending.detail
 
 
 async def test_echoes_leave_an_interval_apart() -> None:

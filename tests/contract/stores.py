@@ -11,7 +11,14 @@ from protocol.outcomes import Reason
 from server.store import open_store
 from server.store.interface import FinishRow, InternNames, JobName, Names, Spec, Store, TaskRow, TokenRow
 
-STORE_URLS: dict[str, Callable[[Path], str]] = {"sqlite": lambda directory: f"sqlite:///{directory / 'store.db'}"}
+POSTGRES_URL = "postgres-url"
+"""The file in a test's directory that has the URL of its database."""
+
+STORE_URLS: dict[str, Callable[[Path], str]] = {
+    "sqlite": lambda directory: f"sqlite:///{directory / 'store.db'}",
+    "postgresql": lambda directory: (directory / POSTGRES_URL).read_text(),
+}
+NEEDS = {"postgresql": [pytest.mark.external("postgres")]}
 
 AGENTS = ("5f0c2f4e-4f43-4b0e-9d6a-2a4a7c9d1b10", "0b6a6d2e-7f0e-4c39-9d7a-1f5f0c1a9e11")
 JOBS = (JobName("web", ""), JobName("web", "target=a"), JobName("edge", ""))
@@ -24,7 +31,7 @@ SPECS = (
 
 OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
 
-every_store = pytest.mark.parametrize("kind", STORE_URLS)
+every_store = pytest.mark.parametrize("kind", [pytest.param(kind, marks=NEEDS.get(kind, [])) for kind in STORE_URLS])
 
 
 def opener(kind: str, directory: Path) -> OpenStore:

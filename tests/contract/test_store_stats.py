@@ -1,6 +1,6 @@
 """What every store must count: against a model in plain Python, on random rows."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
@@ -23,6 +23,8 @@ GROUPINGS = [
     Grouping(bucket_ms=7),
     Grouping(cron_source=True, agent=True, type=True, bucket_ms=13),
     Grouping(cron_source=True, bucket_ms=13, cell=True),
+    Grouping(reasons=True),
+    Grouping(agent=True, bucket_ms=7, reasons=True),
 ]
 CONDITIONS: list[list[Condition]] = [
     [],
@@ -84,18 +86,20 @@ def model(rows: Sequence[StoredTask], by: Grouping) -> list[GroupStats]:
         )
         groups[key].append(row)
     order = sorted(groups, key=lambda key: [(part is not None, part) for part in key])
-    return [_group(key, groups[key]) for key in order]
+    return [_group(key, groups[key], by) for key in order]
 
 
-def _group(key: tuple[Any, ...], rows: Sequence[StoredTask]) -> GroupStats:
+def _group(key: tuple[Any, ...], rows: Sequence[StoredTask], by: Grouping) -> GroupStats:
+    found = Counter(Reason(row.reason).word for row in rows if row.reason is not None)
+    reasons = dict(found) if by.reasons else None
     counts = [sum(outcome(row) == word for row in rows) for word in ("running", "ok", "failed", "unknown")]
     counts.insert(2, sum(outcome(row) == "ok" and bool(row.flags & DEGRADED) for row in rows))
     latencies = sorted(row.latency_ms for row in rows if outcome(row) == "ok" and row.latency_ms is not None)
     if not latencies:
-        return GroupStats(*key, len(rows), *counts, None, None, None, (None,) * len(PERCENTILES))
+        return GroupStats(*key, len(rows), *counts, None, None, None, (None,) * len(PERCENTILES), reasons)
     mean_ms = sum(latencies) / len(latencies)
     percentiles = tuple(latencies[ceil(len(latencies) * percent / 100) - 1] for percent in PERCENTILES)
-    return GroupStats(*key, len(rows), *counts, latencies[0], mean_ms, latencies[-1], percentiles)
+    return GroupStats(*key, len(rows), *counts, latencies[0], mean_ms, latencies[-1], percentiles, reasons)
 
 
 def rounded(groups: Sequence[GroupStats]) -> list[tuple[Any, ...]]:

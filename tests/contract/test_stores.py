@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from protocol.conditions import FromCron, Last, Limit, Succeeded, TaskId
+from protocol.conditions import FromCron, Last, Limit, OfAgent, Succeeded, TaskId
+from protocol.crontab import OfJob, OfJobNamed
 from protocol.errors import StartError, StoreFailed
 from server.store.interface import (
     LATE,
@@ -15,6 +16,7 @@ from server.store.interface import (
     InsertTasks,
     InternNames,
     JobName,
+    PutSetting,
     PutToken,
     ReplaceLate,
     ReserveIds,
@@ -94,6 +96,39 @@ async def test_a_finished_task_keeps_what_was_found(kind: str, tmp_path: Path) -
     assert (row.sent_ms, row.started_ms, row.finished_ms, row.stored_ms) == (10, 11, 12, 13)
     assert (row.success, row.reason, row.latency_ms, row.flags) == (True, None, 1.5, 0)
     assert (row.error_message, row.result, row.detail) == result[1:]
+
+
+@every_store
+async def test_any_text_of_a_target_is_kept_to_the_letter(kind: str, tmp_path: Path) -> None:
+    texts = ["a\0b", "\0", "\x10", "\x100", "\x10\x10\0\x100", "\x10\0", "\U0001f600 é\r\n\t", "", '"\\u0000"']
+    async with opener(kind, tmp_path)() as store:
+        known = await names(store)
+        ids = range(len(texts))
+        await write(store, InsertTasks([task_row(id_, known) for id_ in ids]))
+        await write(
+            store, FinishTasks([finish_row(id_) for id_ in ids], [ResultRow(id_, *[texts[id_]] * 3) for id_ in ids])
+        )
+        for row in await store.select([]):
+            assert (row.error_message, row.result, row.detail) == (texts[row.id],) * 3
+
+
+@every_store
+async def test_names_and_conditions_may_hold_anything(kind: str, tmp_path: Path) -> None:
+    odd = "a\0\x10b"
+    async with opener(kind, tmp_path)() as store:
+        spec = Spec('{"ping":"a"}', None, None, odd)
+        known = await write(store, InternNames((JobName(odd, odd),), {AGENTS[0]: odd}, (spec,)))
+        numbers = (known.jobs[JobName(odd, odd)], known.agents[AGENTS[0]], known.specs[spec])
+        job_id, agent_id, spec_id = numbers
+        row = task_row(1, await names(store), job_id=job_id, agent_id=agent_id, spec_id=spec_id)
+        await write(store, InsertTasks([row]))
+        await write(store, PutSetting(odd, odd))
+        [found] = await store.select([FromCron(odd), OfAgent(AGENTS[0])])
+        assert (found.cron_source, found.cell, found.agent_name, found.target) == (odd, odd, odd, odd)
+        assert await store.select([FromCron("a\0")]) == await store.select([OfAgent("\0")]) == []
+        assert await store.ticks([OfJobNamed(odd), OfJob(2**40)]) == []
+        assert await store.setting(odd, "default") == odd
+        assert await store.last_ticks([odd], 2**40) == {odd: row.scheduled_ms}
 
 
 @every_store

@@ -56,3 +56,13 @@ def test_links_between_the_pages_lead_somewhere() -> None:
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
     assert links
     assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_series_and_alert_that_rules_make_is_documented() -> None:
+    page = (ROOT / "docs/rules.md").read_text()
+    documents = [yaml.safe_load(file.read_text()) for file in (ROOT / "deploy/prometheus/rules").glob("*.yml")]
+    rules = [rule for document in documents for group in document["groups"] for rule in group["rules"]]
+    names = {rule.get("alert") or rule["record"] for rule in rules}
+    stems = {re.sub(r":p\d+$|(?<=ratio_rate)(?!5m)\w+$", "", name) for name in names}
+    assert [stem for stem in sorted(stems) if f"`{stem}" not in page] == []
+    assert set(re.findall(r"^\| `(Cronprobe\w+)`", page, re.MULTILINE)) == {name for name in names if name[0] == "C"}

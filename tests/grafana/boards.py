@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from tests.grafana.stack import ROOT
 
 BOARDS = sorted((ROOT / "grafana/dashboards").glob("*.json"))
-# What Grafana puts in place of a variable when "All" is chosen and the data source is scraped every 5 s. The longer
-# name stands before the one that it begins with.
+# What Grafana puts in place of a variable when "All" is chosen, the range is five minutes and the data source is
+# scraped every 5 s. The longer name stands before the one that it begins with.
 VARIABLES = {
     "$__rate_interval": "30s",
     "$__interval": "5s",
@@ -17,6 +17,9 @@ VARIABLES = {
     "$cron_source": ".*",
     "$agent": ".*",
     "$type": ".*",
+    "$window": "5m",
+    "${labels:raw}": "",
+    "$instance": ".+",
 }
 
 
@@ -34,9 +37,26 @@ def read_board(file: Path) -> dict[str, Any]:
     return board
 
 
+def placed(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """Everything that has a place: rows, and panels whether inside or below them."""
+    return [part for panel in board["panels"] for part in (panel, *panel.get("panels", []))]
+
+
 def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
     """Those that show something."""
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
+    return [panel for panel in placed(board) if panel["type"] != "row"]
+
+
+def marks(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """The annotations by a query."""
+    found: list[dict[str, Any]] = board["annotations"]["list"]
+    return found
+
+
+def replaced(text: str) -> str:
+    for name, value in VARIABLES.items():
+        text = text.replace(name, value)
+    return text
 
 
 def queries() -> Iterator[Query]:
@@ -44,7 +64,11 @@ def queries() -> Iterator[Query]:
     for file in BOARDS:
         for panel in panels(read_board(file)):
             for target in panel["targets"]:
-                text = target["expr"]
-                for name, value in VARIABLES.items():
-                    text = text.replace(name, value)
-                yield Query(file.name, panel["title"], target["refId"], text)
+                yield Query(file.name, panel["title"], target["refId"], replaced(target["expr"]))
+
+
+def queries_of_marks() -> Iterator[Query]:
+    """Those of the annotations."""
+    for file in BOARDS:
+        for mark in marks(read_board(file)):
+            yield Query(file.name, mark["name"], "", replaced(mark["expr"]))

@@ -1,10 +1,12 @@
 """
-Cronprobe with its example jobs, and Debian's Prometheus with the shipped configuration, as real processes.
+Cronprobe with its example jobs, and Debian's Prometheus with the shipped configuration and rules, as real processes.
 
-Both are on free ports: those of the example and of the configuration are replaced in copies.
+Both are on free ports: those of the example and of the configuration are replaced in copies. Job files of a test may
+stand beside the example; Prometheus has the rules that cronprobe makes of all of them.
 """
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +21,8 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = ROOT / "deploy/prometheus/prometheus.yml"
+EXAMPLE = ROOT / "jobs.example.yaml"
+RULES = ROOT / "deploy/prometheus/rules"
 DEFAULT_ADDRESS = "127.0.0.1:2211"
 START_S = 20.0
 STOP_S = 10.0
@@ -31,6 +35,10 @@ class Stack(NamedTuple):
 
     cronprobe: str
     prometheus: str
+    state: Path
+
+    def root_token(self) -> str:
+        return (self.state / "root-token").read_text().strip()
 
     def metrics(self) -> str:
         return get(f"{self.cronprobe}/metrics")
@@ -60,13 +68,16 @@ def wait_until(holds: Callable[[], bool], within_s: float) -> bool:
 
 
 @contextmanager
-def open_stack(folder: Path) -> Iterator[Stack]:
-    cronprobe, prometheus = _free_addresses(2)
-    jobs = _copy(ROOT / "jobs.example.yaml", folder, cronprobe)
+def open_stack(folder: Path, *beside: Path) -> Iterator[Stack]:
+    """``beside`` are job files for the same cronprobe."""
+    cronprobe, prometheus = free_addresses(2)
+    jobs = [_copy(EXAMPLE, folder, cronprobe), *beside]
     configuration = _copy(CONFIGURATION, folder, cronprobe)
-    up = [sys.executable, "-m", "cli", "up", "--listen", cronprobe, "--state-dir", str(folder / "state"), str(jobs)]
+    _write_rules(folder / "rules", jobs)
+    state = folder / "state"
+    up = [sys.executable, "-m", "cli", "up", "--listen", cronprobe, "--state-dir", str(state), *map(str, jobs)]
     scrape = ["prometheus", f"--config.file={configuration}", f"--web.listen-address={prometheus}"]
-    stack = Stack(f"http://{cronprobe}", f"http://{prometheus}")
+    stack = Stack(f"http://{cronprobe}", f"http://{prometheus}", state)
     with (
         _open_process(up, f"{stack.cronprobe}/-/ready", folder / "cronprobe.log"),
         _open_process(
@@ -94,6 +105,19 @@ def _open_process(command: Sequence[str], ready_url: str, log: Path) -> Iterator
                 raise
 
 
+def _write_rules(folder: Path, jobs: Sequence[Path]) -> None:
+    """What is shipped, but for the jobs that run here instead of the example's."""
+    folder.mkdir()
+    shutil.copy(RULES / "cronprobe.yml", folder)
+    (folder / "jobs.yml").write_text(rules_of(jobs))
+
+
+def rules_of(jobs: Sequence[Path]) -> str:
+    """What ``cronprobe rules`` prints of jobs, without those about itself."""
+    command = [sys.executable, "-m", "cli", "rules", "--no-self", *map(str, jobs)]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=START_S).stdout
+
+
 def _copy(file: Path, folder: Path, address: str) -> Path:
     text = file.read_text()
     assert DEFAULT_ADDRESS in text
@@ -102,7 +126,7 @@ def _copy(file: Path, folder: Path, address: str) -> Path:
     return copy
 
 
-def _free_addresses(count: int) -> list[str]:
+def free_addresses(count: int) -> list[str]:
     """Addresses that nobody listened on a moment ago."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     addresses = [f"127.0.0.1:{open_socket.getsockname()[1]}" for open_socket in sockets]

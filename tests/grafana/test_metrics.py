@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.grafana.boards import queries
+from tests.grafana.boards import queries, queries_of_marks
+from tests.grafana.causes import open_causes
 from tests.grafana.stack import ANSWER_S, CONFIGURATION, ROOT, Stack, open_stack, wait_until
 
 SAMPLES_S = 60.0
@@ -19,7 +20,9 @@ pytestmark = pytest.mark.external("prometheus")
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with open_stack(tmp_path_factory.mktemp("stack")) as stack:
+    folder = tmp_path_factory.mktemp("stack")
+    with open_causes(folder) as causes, open_stack(folder, causes.jobs) as stack:
+        causes.make_mistakes(stack)
         yield stack
 
 
@@ -46,6 +49,11 @@ def test_every_query_of_every_dashboard_finds_samples(stack: Stack) -> None:
         return not silent
 
     assert wait_until(all_speak, SAMPLES_S), f"no samples after {SAMPLES_S:g} s: {silent}"
+
+
+def test_every_mark_is_a_query_that_prometheus_takes(stack: Stack) -> None:
+    for query in queries_of_marks():
+        stack.samples(query.text)
 
 
 def test_promtool_has_no_complaint_about_the_metrics(stack: Stack) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +17,18 @@ from typer.main import get_command
 
 from cli import VERBS, app
 from tests.fakes import Caller
-from tests.processes import ROOT, ServerProcess, agent_config, agent_token_limits, call, run, run_server, say
+from tests.processes import (
+    ROOT,
+    ROOT_DIRECTORY,
+    START_S,
+    ServerProcess,
+    agent_config,
+    agent_token_limits,
+    call,
+    run,
+    run_server,
+    say,
+)
 
 AGENT = "e8583352-39e8-5a5b-b66c-e450689088fd"
 MEMBERS = [
@@ -137,16 +150,37 @@ async def test_up_runs_all_three_and_ends_within_two_seconds(tmp_path: Path) -> 
     assert "Traceback" not in up.output
 
 
-async def test_the_server_prints_a_new_root_token_once(tmp_path: Path) -> None:
-    said = []
-    for _ in range(2):
-        async with run("server", "--listen", "127.0.0.1:0", directory=tmp_path) as server:
-            await server.says(r"token +\S+root-token +\(root\)\n")
-            await server.stop()
-            said.append(server.output)
-    token = (tmp_path / "cronprobe-state" / "root-token").read_text().strip()
-    assert [output.count(token) for output in said] == [1, 0]
-    assert "shown this once" in said[0]
+async def shown_on_a_terminal(directory: Path) -> str:
+    """What a server's start shows to a person, up to where the token is kept and the line after it, if any."""
+    terminal, its_end = os.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT_DIRECTORY)}
+    command = (sys.executable, "-m", "cli", "server", "--listen", "127.0.0.1:0")
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=directory, env=environment, stdout=its_end, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(its_end)
+    assert process.stderr is not None
+    async with asyncio.timeout(START_S):
+        await process.stderr.readuntil(b"listening")
+        process.terminate()
+        await process.communicate()
+    shown = os.read(terminal, 65_536).decode()
+    os.close(terminal)
+    return shown
+
+
+async def test_a_new_root_token_is_shown_once_and_only_on_a_terminal(tmp_path: Path) -> None:
+    (person, journal) = (tmp_path / "person", tmp_path / "journal")
+    for directory in (person, journal):
+        directory.mkdir()
+    shown = [await shown_on_a_terminal(person) for _ in range(2)]
+    async with run("server", "--listen", "127.0.0.1:0", directory=journal) as server:
+        await server.says(r"token +\S+root-token +\(root\)\n")
+        await server.stop()
+    tokens = [(place / "cronprobe-state" / "root-token").read_text().strip() for place in (person, journal)]
+    assert [text.count(tokens[0]) for text in shown] == [1, 0]
+    assert "shown this once" in shown[0]
+    assert tokens[1] not in server.output
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -117,8 +117,9 @@ async def test_statistics_are_a_table_or_json(tmp_path: Path) -> None:
         code, table = await say("stats", "--server", url, "--by", "type", directory=tmp_path, CRONPROBE_TOKEN=ROOT)
         assert code == 0
         head, row = (line.split() for line in table.splitlines())
-        assert head == ["type", "count", "ok", "failed", "unknown", "min", "mean", "p50", "p90", "p95", "p99", "max"]
-        assert row[:5] == ["tcp_ping", "2", "1", "1", "0"]
+        counts = ["count", "ok", "failed", "unknown", "missed", "uptime", "coverage"]
+        assert head == ["type", *counts, "min", "mean", "p50", "p90", "p95", "p99", "max", "reasons"]
+        assert (row[:6], row[-2:]) == (["tcp_ping", "2", "1", "1", "0", "50.000%"], ["connect_refused", "1"])
         arguments = ("--by", "agent", "--bucket", "1d", "-o", "json")
         code, text = await say("stats", "--server", url, *arguments, directory=tmp_path, CRONPROBE_TOKEN=ROOT)
         [group] = json.loads(text)

@@ -224,7 +224,7 @@ async def test_labels_stand_on_the_job_info(world: World) -> None:
     async with world.scheduler(f"{HOURLY}, labels: {{team: net}}"):
         assert (await world.declared())["labels"] == {"team": "net"}
         _, page = await world.rig.root.page("/metrics")
-    assert 'cronprobe_job_info{cron_source="j",label_team="net",schedule="@hourly",timezone="UTC"} 1.0' in page
+    assert 'cronprobe_job_info{cron_source="j",schedule="@hourly",timezone="UTC",label_team="net"} 1' in page
 
 
 async def test_target_is_the_label_of_its_series(world: World) -> None:

@@ -57,7 +57,7 @@ async def test_a_refusal_is_an_error_and_the_call_is_as_agreed(jobs: JobFile) ->
 
     async with open_rpc_port(answer) as url, open_rpc_task_server(url, "key:secret") as server:
         with pytest.raises(TaskServerRefused, match="refused: no"):
-            await server.declare(scheduler.declaration.declared(jobs.jobs), 7)
+            await server.declare(scheduler.declaration.declared(jobs), 7)
     assert calls[0]["method"] == "job_declare"
     assert calls[0]["params"][0] == "key:secret"
     assert len(calls[0]["params"][1]) == 4

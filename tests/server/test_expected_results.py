@@ -249,7 +249,7 @@ async def test_what_is_no_longer_declared_leaves_the_page(rig: Rig) -> None:
     await rig.root.call("task_create_batch", [new_task(agent_name="fra-1", target="host.example")])
     _, page = await rig.root.page("/metrics")
     assert 'cronprobe_runs_total{cron_source="job",agent="fra-1"' in page
-    info = 'cronprobe_job_info{cron_source="job",label_team="net",schedule="@daily",timezone="UTC"} 1.0'
+    info = 'cronprobe_job_info{cron_source="job",schedule="@daily",timezone="UTC",label_team="net"} 1'
     assert info in page
     await rig.root.call("job_declare", [])
     _, page = await rig.root.page("/metrics")

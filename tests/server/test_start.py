@@ -104,7 +104,9 @@ async def test_a_state_directory_that_is_a_file_is_said(tmp_path: Path) -> None:
 
 async def test_a_store_of_no_known_kind_is_a_mistake(tmp_path: Path) -> None:
     said = await refusal(ConfigError, state_dir=tmp_path, store_url="mysql://db")
-    assert said == "--store: 'mysql://db' has no known scheme; want sqlite:///PATH"
+    assert said == (
+        "--store: no store has the scheme 'mysql'; want sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DB"
+    )
 
 
 async def test_a_server_that_stopped_can_be_started_again_on_its_port(open_rig: OpenRig) -> None:

@@ -58,6 +58,14 @@ async def test_each_grouping_has_its_keys(rig: Rig) -> None:
     assert await stats(rig, condition=[{"cron_source": "nobody"}]) == []
 
 
+async def test_reasons_are_counted_where_they_are_asked_for(rig: Rig) -> None:
+    await fill(rig)
+    grouped = await stats(rig, group_by=["cron_source"], reasons=True)
+    assert [group["reasons"] for group in grouped] == [{"probe_error": 1}, {"agent_offline": 1}]
+    assert [group["reasons"] for group in await stats(rig, condition=["is_success"], reasons=True)] == [{}]
+    assert "reasons" not in (await stats(rig))[0]
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -66,6 +74,7 @@ async def test_each_grouping_has_its_keys(rig: Rig) -> None:
         {"group_by": ["target"]},
         {"group_by": ["type", "type"]},
         {"condition": [5]},
+        {"reasons": 1},
     ],
 )
 async def test_a_query_that_makes_no_sense_is_not_decoded(rig: Rig, query: object) -> None:
