@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= jobs.example.yaml
 
-.PHONY: run test check bench acceptance dashboards clean
+.PHONY: run test check bench acceptance dashboards screenshots clean
 
 run: $(VENV)/.run
 	$(BIN)/cronprobe up $(JOBS)
@@ -24,6 +24,10 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
+
+# What the status page looks like; needs Debian's chromium.
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m tests.pages.screenshots
 
 dashboards: $(VENV)/.dev
 	$(BIN)/python -m grafana

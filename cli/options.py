@@ -55,6 +55,14 @@ Retention = Annotated[
         metavar="TIME",
     ),
 ]
+PublicPage = Annotated[
+    bool,
+    typer.Option(
+        "--public-page",
+        envvar="CRONPROBE_PUBLIC_PAGE",
+        help="Show the status page to anybody, without targets, messages and UUIDs.",
+    ),
+]
 ServerUrl = Annotated[
     str, typer.Option("--server", envvar="CRONPROBE_SERVER", help="URL of the server.", metavar="URL")
 ]

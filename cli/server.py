@@ -16,6 +16,7 @@ from cli.options import (
     DEFAULT_STATE_DIR,
     Listen,
     Metrics,
+    PublicPage,
     Retention,
     RootToken,
     StateDir,
@@ -39,6 +40,7 @@ def server(
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root_token: RootToken = None,
     retention: Retention = DEFAULT_RETENTION,
+    public_page: PublicPage = False,
     max_connections: Annotated[
         int,
         typer.Option(envvar="CRONPROBE_MAX_CONNECTIONS", min=1, help="WebSockets and calls at once; more get a 429."),
@@ -46,7 +48,7 @@ def server(
     metrics: Metrics = MetricsExtent.FULL,
 ) -> None:
     """
-    Run the task server: it holds the agents, keeps the results, serves /metrics and JSON-RPC.
+    Run the task server: it holds the agents, keeps the results, serves /metrics, JSON-RPC and the status page.
 
     The root token is made at the first start, kept in DIR/root-token, and shown once on a terminal.
 
@@ -56,6 +58,7 @@ def server(
         server_config(listen, store, state_dir, root_token, retention),
         max_connections=max_connections,
         metrics=metrics,
+        public_page=public_page,
     )
     live(lambda stop: serve(config, stop))
 
@@ -91,6 +94,7 @@ def announce_server(server: Server, config: Config) -> None:
     base = f"http://{join_listen(config.host, server.port)}"
     lines = [
         ("server", f"{base}   (UUID {server.uuid})"),
+        ("page", f"{base}/"),
         ("metrics", f"{base}/metrics"),
         ("store", public_url(config.store)),
         ("token", f"{server.root_token_file}   (root)"),

@@ -48,7 +48,7 @@ def _limits(kind: Kind, uuid: str | None) -> list[dict[str, object]]:
     operation = "create" if kind is Kind.SCHEDULER else "read"
     permissions: list[object] = [{"task": {operation: "*"}}]
     if kind is Kind.READER:
-        permissions.append({"monitoring_uuid": "list"})
+        permissions += [{"crontab": "read"}, {"monitoring_uuid": "list"}]
     scope: object = "global" if uuid is None else {"agent_uuid": uuid}
     return [{"scopes": [scope], "permissions": permissions}]
 

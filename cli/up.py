@@ -29,6 +29,7 @@ from cli.options import (
     Files,
     Listen,
     Metrics,
+    PublicPage,
     Retention,
     RootToken,
     StateDir,
@@ -68,6 +69,7 @@ def up(
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root_token: RootToken = None,
     retention: Retention = DEFAULT_RETENTION,
+    public_page: PublicPage = False,
     agent: Annotated[
         str, typer.Option(envvar="CRONPROBE_AGENT", help="Run the agent that the files give this name.", metavar="NAME")
     ] = _USUAL_NAME,
@@ -95,7 +97,8 @@ def up(
             raise ConfigError(
                 f"--allow: {name} is about an agent's file; the local agent has none: start cronprobe agent"
             )
-    config = replace(server_config(listen, store, state_dir, root_token, retention), metrics=metrics)
+    config = server_config(listen, store, state_dir, root_token, retention)
+    config = replace(config, metrics=metrics, public_page=public_page)
     local = None if no_agent else Local(agent, (*_LOCAL_TYPES, *(allow or ())))
     live(lambda stop: run(files, jobs, config, local, stop, quiet=quiet))
 

@@ -21,7 +21,8 @@ class Grouping(Struct, frozen=True):
     """
     By what rows are grouped; ``bucket_ms`` is the width of a time bucket, ``None`` for one over all time.
 
-    ``reasons`` is no key: whether the rows of each group are counted by their reasons as well.
+    ``reasons`` is no key: whether the rows of each group are counted by their reasons as well. Callers cannot ask for
+    cells.
     """
 
     cron_source: bool = False
@@ -29,6 +30,7 @@ class Grouping(Struct, frozen=True):
     type: bool = False
     bucket_ms: int | None = None
     reasons: bool = False
+    cell: bool = False
 
 
 class StatsQuery(Struct, frozen=True):
@@ -83,8 +85,9 @@ class GroupStats(Struct, frozen=True):
     """
     One group. What it is not grouped by is ``None``, and so is the bucket of running tasks.
 
-    Latencies are in ms, over runs that are ok; ``None`` when none has one. ``reasons`` counts runs that are not ok by
-    their reason's word, without those that no run has; ``None`` when it was not asked for.
+    ``degraded`` ones are among the ok. Latencies are in ms, over runs that are ok; ``None`` when none has one.
+    ``reasons`` counts runs that are not ok by their reason's word, without those that no run has; ``None`` when it was
+    not asked for.
     """
 
     cron_source: str | None
@@ -92,9 +95,11 @@ class GroupStats(Struct, frozen=True):
     agent_name: str | None
     type: str | None
     bucket: int | None
+    cell: str | None
     count: int
     running: int
     ok: int
+    degraded: int
     failed: int
     unknown: int
     least_ms: float | None

@@ -36,6 +36,12 @@ from server.metrics.jobs import JobMetrics
 from server.metrics.own import OwnMetrics
 from server.metrics.page import Page
 from server.metrics.probes import ProbeMetrics
+from server.pages.content import Sources
+from server.pages.door import Pages
+from server.pages.history import History
+from server.pages.logins import Logins
+from server.pages.rendering import Rendering, read_linked
+from server.pages.restoring import restore
 from server.rejections import Rejections
 from server.reloading import Reloading
 from server.restoring import Restoring
@@ -170,11 +176,27 @@ async def _serve(
         *JobMethods(auth=auth, jobs=jobs, store=store).methods(),
     ]
     methods = table(namespaces, rpc.methods(namespaces))
+    history = History(now_ms=now_ms)
+    results.listen(history.take)
+    jobs.listen(lambda: history.keep(jobs))
+    sources = Sources(
+        jobs=jobs, agents=agents, history=history, store=store, rendering=Rendering(read_linked()), now_ms=now_ms
+    )
+    now_s = asyncio.get_running_loop().time
+    pages = Pages(
+        sources=sources,
+        auth=auth,
+        logins=Logins(auth=auth, now_s=now_s),
+        grants=grants,
+        rejections=Rejections(first_s=config.rejection_delay_s, now_s=now_s),
+        server_uuid=server_uuid,
+        is_public=config.public_page,
+    )
     door = Door(
         rpc=Rpc(methods=methods, metrics=metrics),
         sessions=sessions,
         metrics=Page(registry=registry, sources=[probes, job_metrics, AgentMetrics(agents.shown)]),
-        server_uuid=server_uuid,
+        pages=pages,
         is_ready=metrics.is_store_up,
         grants=grants,
         terminals=Terminals(running=running, auth=auth, grants=grants),
@@ -189,6 +211,7 @@ async def _serve(
             eternal.create_task(deadlines.run(), name="deadlines"),
             eternal.create_task(grants.run(), name="grants"),
             eternal.create_task(restoring.run(), name="restoring"),
+            eternal.create_task(restore(history, store, list(jobs)), name="history"),
         ]
         try:
             async with open_door(door, host=config.host, port=config.port) as port:

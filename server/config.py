@@ -35,6 +35,7 @@ class Config(Struct, frozen=True, kw_only=True):
     ``ping_s`` is how long a WebSocket is silent before it is pinged: long enough for a stock agent to introduce itself.
     ``metrics`` is how much is shown of a probe.
     ``rejection_delay_s`` is how long the first rejected registration of an address waits for its answer.
+    ``public_page`` shows the status page to anybody, without targets, messages and UUIDs.
     ``retention_ms`` is how long rows are kept whose job does not say; ``None`` is for ever.
     """
 
@@ -49,6 +50,7 @@ class Config(Struct, frozen=True, kw_only=True):
     metrics: MetricsExtent = MetricsExtent.FULL
     rejection_delay_s: float = 1.0
     retention_ms: int | None = RETENTION_MS
+    public_page: bool = False
 
     @property
     def store(self) -> str:

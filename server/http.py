@@ -1,11 +1,10 @@
 """
-aiohttp's door: JSON-RPC over POST and WebSocket on any path, the metrics page, health.
+aiohttp's door: JSON-RPC over POST and WebSocket on any path, the metrics page, health; ``pages`` has the others.
 
 It knows nothing of methods; ``Rpc`` turns the bytes of a frame into the bytes of its reply.
 """
 
 import asyncio
-import html
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +20,7 @@ from server.config import REQUEST_LIMIT_BYTES
 from server.grants import Grants
 from server.methods.interface import Exchange
 from server.metrics.page import Page
+from server.pages.door import LIVE, Pages
 from server.reloading import Reloading
 from server.rpc import Rpc
 from server.scraping import answer_scrape
@@ -52,7 +52,7 @@ class Door:
         rpc: Rpc,
         sessions: Sessions,
         metrics: Page,
-        server_uuid: str,
+        pages: Pages,
         is_ready: Callable[[], bool],
         grants: Grants,
         terminals: Terminals,
@@ -63,7 +63,7 @@ class Door:
         self._rpc = rpc
         self._sessions = sessions
         self._metrics = metrics
-        self._server_uuid = server_uuid
+        self._pages = pages
         self._is_ready = is_ready
         self._grants = grants
         self._terminals = terminals
@@ -98,11 +98,8 @@ class Door:
             case "/-/ready":
                 ready = self._is_ready() and not self._closing
                 return web.Response(text="ready\n" if ready else "not ready\n", status=200 if ready else 503)
-            case "/" | "/nodeget/rpc":
-                page = _PAGE.format(uuid=html.escape(self._server_uuid))
-                return web.Response(text=page, content_type="text/html", charset="utf-8")
             case _:
-                return _plain(_WRONG_METHOD, 405)
+                return await self._pages.get(request) or _plain(_WRONG_METHOD, 405)
 
     async def _reload(self, request: web.Request) -> web.Response:
         status, answer = await self._reloading.answer(request.headers.get("authorization", ""))
@@ -111,6 +108,9 @@ class Door:
     async def _post(self, request: web.Request) -> web.Response:
         if request.path == "/-/reload":
             return await self._reload(request)
+        page = await self._pages.post(request)
+        if page is not None:
+            return page
         if request.headers.get("content-type", "").lower() not in _TYPES:
             return _plain(_WRONG_TYPE, 415)
         if (request.content_length or 0) > REQUEST_LIMIT_BYTES:
@@ -126,8 +126,11 @@ class Door:
             return _json(PARSE_ERROR, status=400)
         return _json(await self._rpc.answer(body, Exchange()) or b"null")
 
-    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
         is_terminal = request.path == "/terminal"
+        viewer = await self._pages.may_follow(request) if request.path == LIVE else True
+        if viewer is False:
+            return _plain("log in first, on a page of this server\n", 403)
         ws = web.WebSocketResponse(
             max_msg_size=LARGEST_MESSAGE if is_terminal else REQUEST_LIMIT_BYTES,
             heartbeat=self._ping_s,
@@ -139,7 +142,9 @@ class Door:
         try:
             if self._closing:
                 return ws
-            if is_terminal:
+            if request.path == LIVE:
+                await self._pages.follow(ws, request, viewer)
+            elif is_terminal:
                 await self._terminals.serve(ws, request.query)
             else:
                 await self._converse(ws, request.remote or "")
@@ -214,12 +219,3 @@ def _too_large() -> web.Response:
     return _json(
         error_of(b"null", _TOO_BIG, "Request is too big", f"Exceeded max limit of {REQUEST_LIMIT_BYTES}"), status=413
     )
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>cronprobe</title>
-<h1>cronprobe</h1>
-<p>Server <code>{uuid}</code> is running. JSON-RPC is served on every path, by POST and by WebSocket.</p>
-<p><a href="/metrics">metrics</a></p>
-</html>
-"""

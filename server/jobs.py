@@ -4,7 +4,7 @@ The live job file, as the scheduler declared it last: shown to callers, never fi
 It is kept in the store, so that a server that starts anew shows it before the scheduler comes back.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -66,6 +66,11 @@ class Jobs:
         self._jobs: list[Job] = []
         self._text = b""
         self._retired: set[ProbeLabels] = set()
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after every declaration, also one that changes nothing."""
+        self._listeners.append(listener)
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self._jobs)
@@ -110,6 +115,8 @@ class Jobs:
         # Again with every declaration: a tick that waited while its job was removed brings the series back.
         self._probes.drop(self._retired)
         self._series.forget(self._retired)
+        for listener in self._listeners:
+            listener()
         return last_ticks
 
     async def record_gaps(self, gaps: Sequence[Gap]) -> None:

@@ -44,7 +44,7 @@ def row_text(row: StoredTask, *, detail: bool = False) -> bytes:
     """The row as JSON."""
     members: dict[str, object] = {
         "cron_source": row.cron_source,
-        "error_message": row.error_message if row.error_message is not None else _own_message(row),
+        "error_message": message_of(row),
         "success": row.success,
         "task_event_result": _result(row),
         "task_event_type": Raw(_stored_form(row.spec)),
@@ -82,6 +82,11 @@ def _result(row: StoredTask) -> Raw:
     if row.success and row.latency_ms is not None and TASK_TYPES[name].is_latency:
         return Raw(msgspec.json.encode({name: row.latency_ms}))
     return _NULL
+
+
+def message_of(row: StoredTask) -> str | None:
+    """What was wrong, as people may see it; ``None`` when nothing was said."""
+    return row.error_message if row.error_message is not None else _own_message(row)
 
 
 def _own_message(row: StoredTask) -> str | None:

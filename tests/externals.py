@@ -14,6 +14,7 @@ import pytest
 INSTALL = {
     "postgres": "apt-get install postgresql",
     "prometheus": "apt-get install prometheus",
+    "chromium": "apt-get install chromium",
     "ip": "apt-get install iproute2",
     "unshare": "apt-get install util-linux",
     "systemd-analyze": "apt-get install systemd",

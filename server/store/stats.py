@@ -13,6 +13,7 @@ from protocol.conditions import Condition
 from protocol.outcomes import Reason
 from protocol.stats import MOST_GROUPS, PERCENTILES, Grouping, GroupStats
 from protocol.tasks import TASK_TYPES
+from server.store.interface import DEGRADED
 from server.store.queries import matching
 from server.store.tables import agent, job, spec, task
 
@@ -22,11 +23,11 @@ _FIRST_UNKNOWN = int(Reason.AGENT_OFFLINE)
 
 def select_stats(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
     """
-    Rows for ``read_group``: cron_source, agent's UUID and name, type, bucket, count, running, ok, failed, unknown, the
-    least, mean and largest latency, the percentiles, and where asked for the count of each reason.
+    Rows for ``read_group``: cron_source, agent's UUID and name, type, bucket, cell, count, running, ok, degraded,
+    failed, unknown, the least, mean and largest latency, the percentiles, and where asked for the count of each reason.
     """
     rows = _rows(conditions, by).subquery("rows")
-    keys = [rows.c[name] for name in ("cron_source", "agent_uuid", "agent_name", "type", "bucket")]
+    keys = [rows.c[name] for name in _NAMES]
     ranks = [(rows.c.latencies * percent + 99) / 100 for percent in PERCENTILES]
     reasons = [_count(rows.c.reason == int(reason)) for reason in Reason] if by.reasons else []
     ranked = [func.max(case((rows.c.place == func.floor(rank), rows.c.latency))) for rank in ranks]
@@ -34,7 +35,7 @@ def select_stats(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
         select(
             *keys,
             func.count(),
-            *(func.sum(rows.c[name]) for name in ("running", "ok", "failed", "unknown")),
+            *(func.sum(rows.c[name]) for name in ("running", "ok", "degraded", "failed", "unknown")),
             func.min(rows.c.latency),
             func.avg(rows.c.latency),
             func.max(rows.c.latency),
@@ -70,6 +71,7 @@ def _rows(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
             *(column.label(name) for name, column in zip(_NAMES, group, strict=True)),
             _one_if(~finished).label("running"),
             _one_if(ok).label("ok"),
+            _one_if(and_(ok, task.c.flags.op("&")(DEGRADED) != 0)).label("degraded"),
             _one_if(and_(finished, ~ok, func.coalesce(task.c.reason, 0) < _FIRST_UNKNOWN)).label("failed"),
             _one_if(and_(finished, task.c.reason >= _FIRST_UNKNOWN)).label("unknown"),
             task.c.reason.label("reason"),
@@ -86,7 +88,7 @@ def _rows(conditions: Sequence[Condition], by: Grouping) -> Select[Any]:
     )
 
 
-_NAMES = ("cron_source", "agent_uuid", "agent_name", "type", "bucket")
+_NAMES = ("cron_source", "agent_uuid", "agent_name", "type", "bucket", "cell")
 
 
 def _group(by: Grouping) -> list[ColumnElement[Any]]:
@@ -97,6 +99,7 @@ def _group(by: Grouping) -> list[ColumnElement[Any]]:
         agent.c.name if by.agent else null(),
         _type() if by.type else null(),
         bucket,
+        job.c.cell if by.cell else null(),
     ]
 
 

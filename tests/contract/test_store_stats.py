@@ -13,7 +13,7 @@ from protocol.conditions import Condition, FinishedBetween, FromCron, Limit, OfA
 from protocol.outcomes import Outcome, Reason
 from protocol.stats import PERCENTILES, Grouping, GroupStats
 from server.rows import read_task_name
-from server.store.interface import FinishTasks, InsertTasks, Store, StoredTask
+from server.store.interface import DEGRADED, MAINTENANCE, FinishTasks, InsertTasks, Store, StoredTask
 from tests.contract.stores import AGENTS, JOBS, SPECS, every_store, finish_row, names, opener, task_row, write
 
 GROUPINGS = [
@@ -22,6 +22,7 @@ GROUPINGS = [
     Grouping(agent=True, type=True),
     Grouping(bucket_ms=7),
     Grouping(cron_source=True, agent=True, type=True, bucket_ms=13),
+    Grouping(cron_source=True, bucket_ms=13, cell=True),
     Grouping(reasons=True),
     Grouping(agent=True, bucket_ms=7, reasons=True),
 ]
@@ -56,7 +57,8 @@ async def fill(store: Store, rng: Random) -> list[StoredTask]:
         reason = rng.choice(reasons)
         latency_ms = rng.choice([None, 1.0, 2.5, rng.random() * 9])
         end = finish_row(id_, finished_ms=rng.randrange(40), success=reason is None, reason=reason)
-        ended += [end._replace(latency_ms=latency_ms)] if rng.random() < 0.8 else []
+        flags = rng.choice([0, DEGRADED, DEGRADED | MAINTENANCE])
+        ended += [end._replace(latency_ms=latency_ms, flags=flags)] if rng.random() < 0.8 else []
     await write(store, FinishTasks(ended))
     return await store.select([Limit(10_000)])
 
@@ -80,6 +82,7 @@ def model(rows: Sequence[StoredTask], by: Grouping) -> list[GroupStats]:
             row.agent_name if by.agent else None,
             read_task_name(row.spec) if by.type else None,
             bucket,
+            row.cell if by.cell else None,
         )
         groups[key].append(row)
     order = sorted(groups, key=lambda key: [(part is not None, part) for part in key])
@@ -90,6 +93,7 @@ def _group(key: tuple[Any, ...], rows: Sequence[StoredTask], by: Grouping) -> Gr
     found = Counter(Reason(row.reason).word for row in rows if row.reason is not None)
     reasons = dict(found) if by.reasons else None
     counts = [sum(outcome(row) == word for row in rows) for word in ("running", "ok", "failed", "unknown")]
+    counts.insert(2, sum(outcome(row) == "ok" and bool(row.flags & DEGRADED) for row in rows))
     latencies = sorted(row.latency_ms for row in rows if outcome(row) == "ok" and row.latency_ms is not None)
     if not latencies:
         return GroupStats(*key, len(rows), *counts, None, None, None, (None,) * len(PERCENTILES), reasons)
