@@ -75,8 +75,8 @@ def read_params(form: type[T], text: Raw | None) -> T:
     if not parameters:
         return form()
     try:
-        values = _by_name(parameters, text) if _is_object(text) else _by_position(parameters, text)
-        return form(*values)
+        given = _by_name(parameters, text) if _is_object(text) else _by_position(parameters, text)
+        return form(**given)
     except Unreadable as e:
         raise InvalidParams(str(e)) from e
 
@@ -85,20 +85,20 @@ def _is_object(text: Raw | None) -> bool:
     return text is not None and bytes(text)[:1] == b"{"
 
 
-def _by_position(parameters: tuple[Parameter, ...], text: Raw | None) -> list[Any]:
+def _by_position(parameters: tuple[Parameter, ...], text: Raw | None) -> dict[str, Any]:
     given = [] if text is None else elements(text)
-    values = []
+    values: dict[str, Any] = {}
     for index, parameter in enumerate(parameters):
         if index < len(given):
-            values.append(_value(parameter, given[index]))
+            values |= _value(parameter, given[index])
         elif not parameter.optional:
             raise Unreadable("No more params")
     return values
 
 
-def _by_name(parameters: tuple[Parameter, ...], text: Raw | None) -> list[Any]:
+def _by_name(parameters: tuple[Parameter, ...], text: Raw | None) -> dict[str, Any]:
     given = members(text or b"{}")
-    values = []
+    values: dict[str, Any] = {}
     for parameter in parameters:
         spellings = {parameter.name, _camel(parameter.name)}
         refuse_repeats(text or b"{}", spellings)
@@ -107,11 +107,13 @@ def _by_name(parameters: tuple[Parameter, ...], text: Raw | None) -> list[Any]:
             raise Unreadable(f"duplicate field `{parameter.name}`")
         if not found and not parameter.optional:
             raise Unreadable(f"missing field `{parameter.name}`")
-        values.append(_value(parameter, found[0]) if found else None)
+        if found:
+            values |= _value(parameter, found[0])
     return values
 
 
-def _value(parameter: Parameter, text: Raw) -> Any:
+def _value(parameter: Parameter, text: Raw) -> dict[str, Any]:
+    """The parameter by its name; an optional one that is null is as if it was absent."""
     if parameter.optional and bytes(text) == b"null":
-        return None
-    return parameter.read(text)
+        return {}
+    return {parameter.name: parameter.read(text)}

@@ -3,7 +3,8 @@ Loads job files again: when they change, when a signal says so, when somebody as
 
 Everything is read and found free of mistakes before anything is swapped. A file with a mistake changes nothing. The
 directories of the files are watched rather than the files, because editors and configuration mounts put a new file in
-the place of the old one.
+the place of the old one; and every few seconds the files are looked at without being told to, because no watch sees
+what is behind a link, a directory that was put in the place of another, or what a remote file system changes.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from scheduler.jobfile import JobFileError, fingerprint, load
 from scheduler.jobs import JobFile
 
 SETTLE_MS = 200
+LOOK_S = 5
 _log = structlog.get_logger()
 
 
@@ -71,12 +73,21 @@ class Reloader:
 
     async def watch(self) -> None:
         """Load whenever the files change, until cancelled."""
-        directories = {path if path.is_dir() else path.parent for path in self._paths}
         try:
-            async for _changes in awatch(*directories, recursive=False, debounce=SETTLE_MS, watch_filter=None):
+            async for _changes in awatch(
+                *{path if path.is_dir() else path.parent for path in self._paths},
+                recursive=False,
+                debounce=SETTLE_MS,
+                watch_filter=None,
+                rust_timeout=LOOK_S * 1_000,
+                yield_on_timeout=True,
+            ):
                 await self.reload_if_changed()
         except (OSError, RuntimeError) as e:  # RuntimeError: what watchfiles makes of a system that cannot watch
-            _log.warning("job files are not watched; send SIGHUP when they changed", why=str(e))
+            _log.warning("job files are not watched, but looked at every few seconds", seconds=LOOK_S, why=str(e))
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self.reload_if_changed()
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from scheduler.jobfile.build import build
 from scheduler.jobfile.files import read_files
 from scheduler.jobfile.mistakes import JobFileError, Mistake, Mistakes, Place
-from scheduler.jobfile.references import References
+from scheduler.jobfile.references import References, state_of_files
 from scheduler.jobfile.tree import read_tree
 from scheduler.jobs import JobFile
 
@@ -23,10 +23,19 @@ __all__ = ["JobFileError", "Mistake", "Place", "fingerprint", "load"]
 
 
 def fingerprint(paths: Sequence[Path]) -> bytes:
-    """What tells one state of the files from another; one that cannot be read is a state too."""
+    """
+    What tells one state of the files, and of those that they refer to, from another.
+
+    Why one cannot be read is a part of it.
+    """
     digest = hashlib.sha256()
-    for file in read_files(paths, Mistakes({})):
-        digest.update(b"\0" if file is None else f"{file.name}\0{file.text}\0".encode())
+    mistakes = Mistakes({})
+    for file in read_files(paths, mistakes):
+        if file is not None:
+            digest.update(f"{file.name}\0{file.text}\0".encode())
+            for state in state_of_files(file.text, file.name):
+                digest.update(state)
+    digest.update("\0".join(str(mistake) for mistake in mistakes).encode(errors="replace"))
     return digest.digest()
 
 

@@ -1,6 +1,7 @@
 """The files behind the paths that were given, as text. One that cannot be read is a mistake like any other."""
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,8 +41,20 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
+def is_readable_to_its_end(path: Path) -> bool:
+    """
+    Whether reading it ends: a named pipe would wait for whoever writes. Those of a shell, below /dev, have a writer.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    return stat.S_ISREG(path.stat().st_mode) or path.is_relative_to("/dev")
+
+
 def _read(path: Path) -> File:
     try:
+        if not is_readable_to_its_end(path):
+            raise _unusable(path, "is no regular file; put one there")
         with path.open("rb") as file:
             opened = os.fstat(file.fileno())
             content = file.read(MAX_BYTES + 1)

@@ -1,6 +1,6 @@
 """Mistakes in job files: where one is, what was found, what to do. They are collected and shown all at once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -73,6 +73,10 @@ class Mistakes:
     def add(self, mistake: Mistake) -> None:
         """Note a mistake and go on."""
         self._found.add(mistake)
+
+    def __iter__(self) -> Iterator[Mistake]:
+        """Sorted by place."""
+        return iter(sorted(self._found))
 
     @property
     def has_secrets(self) -> bool:

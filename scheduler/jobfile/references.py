@@ -7,13 +7,16 @@ reference. ``$$`` is a dollar sign, and so is one that no ``{`` or ``$`` follows
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
+from scheduler.jobfile.files import is_readable_to_its_end
+
 MAX_FILE_BYTES = 64 * 1024
 _FORM = re.compile(r"\$(\$|\{(?P<inside>[^{}]*)\}|\{)")
+_OF_FILE = re.compile(r"\$\{file:(?P<name>[^{}]*)\}")
 _ENV = re.compile(r"env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>.*))?", re.DOTALL)
 MATRIX_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _WANT = "want ${env:NAME}, ${env:NAME:-default}, ${file:PATH} or a key of the matrix; a dollar sign itself is $$"
@@ -94,11 +97,30 @@ def _is_unicode(value: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
+def state_of_files(text: str, job_file: str) -> Iterator[bytes]:
+    """What tells one state of the files that ``text`` names from another: their content, or why there is none."""
+    for match in _OF_FILE.finditer(text):
+        try:
+            yield _content(_path(match["name"], job_file))
+        except (OSError, ValueError) as e:
+            yield str(e).encode(errors="replace")
+
+
+def _path(name: str, job_file: str) -> Path:
+    return Path(job_file).parent / Path(name).expanduser()
+
+
+def _content(path: Path) -> bytes:
+    if not is_readable_to_its_end(path):
+        raise ValueError("no regular file")
+    with path.open("rb") as file:
+        return file.read(MAX_FILE_BYTES + 1)
+
+
 def _of_file(name: str, job_file: str) -> str:
-    path = Path(job_file).parent / Path(name).expanduser()
+    path = _path(name, job_file)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+        content = _content(path)
     except (OSError, ValueError) as e:
         why = os.strerror(e.errno) if isinstance(e, OSError) and e.errno else str(e)
         raise ValueError(f"the file '{path}' cannot be read ({why}); check the path and its permissions") from e

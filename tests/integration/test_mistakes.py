@@ -70,7 +70,7 @@ async def test_a_store_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None
         (
             ["server", "--store", "mysql://db"],
             {},
-            "--store: 'mysql://db' has no known scheme; want sqlite:///PATH",
+            "--store: no store has the scheme 'mysql'; want sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DB",
         ),
         (
             ["server", "--listen", "127.0.0.1:0"],

@@ -48,10 +48,45 @@ async def test_files_are_loaded_again_on_sighup_and_in_the_ways_that_they_change
         link.symlink_to(tmp_path / "elsewhere.yaml")
         link.replace(site.file)
         await site.declared("linked", "steady")
-        (tmp_path / "elsewhere.yaml").write_text(HEAD + STEADY)  # no watch sees what is behind a link
+        (tmp_path / "elsewhere.yaml").write_text(HEAD + STEADY)
         site.process.process.send_signal(signal.SIGHUP)
         await site.declared("steady")
         await site.process.stop()
+
+
+async def test_changes_that_no_watch_sees_are_seen_by_looking(tmp_path: Path) -> None:
+    secret = tmp_path / "jobs" / "path.txt"
+    async with up(tmp_path, STEADY) as site:
+        behind = tmp_path / "behind.yaml"
+        behind.write_text(HEAD + STEADY + '  linked: {schedule: "@daily", task: ip}\n')
+        site.file.unlink()
+        site.file.symlink_to(behind)
+        await site.declared("linked", "steady")
+        behind.write_text(HEAD + STEADY)
+        await site.declared("steady")
+        site.file.parent.rename(tmp_path / "away")
+        site.file.parent.mkdir()
+        secret.write_text("a")
+        task = "{http_ping: 'http://127.0.0.1:1/${file:path.txt}'}"
+        site.file.write_text(HEAD + STEADY + f'  other: {{schedule: "* * * * * *", task: {task}}}\n')
+        await site.declared("other", "steady")
+        loaded = site.process.output.count("job file loaded")
+        secret.write_text("b")
+        async with asyncio.timeout(15):
+            while site.process.output.count("job file loaded") == loaded:
+                await asyncio.sleep(0.1)
+        await site.process.stop()
+
+
+async def test_a_named_pipe_in_the_place_of_a_file_holds_up_nothing(tmp_path: Path) -> None:
+    async with up(tmp_path, STEADY) as site:
+        site.file.unlink()
+        os.mkfifo(site.file)
+        await site.process.says("job file not loaded; the old jobs go on.*no regular file")
+        site.file.unlink()
+        site.write(STEADY + '  new: {schedule: "@daily", task: ip}\n')
+        await site.declared("new", "steady")
+        assert await site.process.stop() < 5
 
 
 async def test_reloading_needs_the_right_to_write_schedules(tmp_path: Path) -> None:

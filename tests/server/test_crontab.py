@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import Caller
-from tests.server.rig import AGENT, OTHER, OpenRig, Rig, new_task
+from tests.server.rig import AGENT, OTHER, ROOT, OpenRig, Rig, new_task
 
 TASK = {"ping": "host.example"}
 BASE_MS = 4_000_000_000_000
@@ -85,6 +85,15 @@ async def test_declaring_needs_what_creating_needs(rig: Rig) -> None:
         error = await ping.refusal("job_declare", [job(), refused])
         assert (error["code"], error["message"].endswith("of job x")) == (102, True)
     assert [one["name"] for one in await rig.root.call("crontab_get")] == ["job"]
+
+
+async def test_parameters_that_may_be_absent_may_be_so_by_name_too(rig: Rig) -> None:
+    await rig.root.call("job_declare", [job()])
+    await rig.root.call("job_record_gaps", [{"cron_source": "job", "from_ms": 1, "to_ms": 2, "ticks": 1}])
+    for given in ({}, {"names": ["job"]}, {"names": None, "since_ms": None}, {"sinceMs": 2}):
+        body = {"jsonrpc": "2.0", "id": 1, "method": "job_gaps", "params": {"token": ROOT, **given}}
+        async with rig.http.post(rig.url, json=body) as response:
+            assert (await response.json())["result"] == [{"cron_source": "job", "from": 1, "to": 2, "ticks": 1}]
 
 
 async def test_nobody_declares_jobs_away_that_he_may_not_fire(rig: Rig) -> None:
