@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.agent.certificates import make_certificate
-from tests.processes import ROOT_DIRECTORY, START_S, agent_config, agent_token_limits, call, run, run_server
+from tests.processes import ROOT, ROOT_DIRECTORY, START_S, agent_config, agent_token_limits, call, run, run_server
 
 pytestmark = pytest.mark.external("nginx")
 
@@ -116,4 +116,26 @@ async def test_metrics_are_for_the_machine_itself(tmp_path: Path) -> None:
             200,
             200,
         ]
+        await server.process.stop()
+
+
+async def test_people_log_in_to_the_status_page_and_see_it_live(tmp_path: Path) -> None:
+    port = free_port()
+    certificate = make_certificate(tmp_path, "-addext", "subjectAltName=IP:127.0.0.1")
+    trusting = ssl.create_default_context(cafile=str(certificate.file))
+    url = f"https://127.0.0.1:{port}"
+    async with (
+        run_server(tmp_path / "state") as server,
+        nginx(configuration(tmp_path, port, server.port, allowed="192.0.2.1"), port),
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=trusting), cookie_jar=aiohttp.CookieJar(unsafe=True)
+        ) as http,
+    ):
+        async with http.post(f"{url}/-/login", data={"credential": ROOT, "back": "/gaps"}) as response:
+            assert (response.status, response.url.path) == (200, "/gaps")
+            assert "Secure" in response.history[0].headers["set-cookie"]
+            style = next(line for line in (await response.text()).split('"') if line.endswith("page.css"))
+        assert await status(http, url + style) == 200
+        async with http.ws_connect(f"{url}/-/live?path=/", origin=url) as ws:
+            assert "summary" in (await ws.receive_json(timeout=START_S))["parts"]
         await server.process.stop()
