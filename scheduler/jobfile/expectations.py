@@ -11,6 +11,7 @@ from jmespath.exceptions import JMESPathError
 from protocol.expect import APPLIES_TO, is_status
 from scheduler.jobfile import values
 from scheduler.jobfile.mistakes import Mistakes, advice
+from scheduler.jobfile.tasks import TaskText
 from scheduler.jobfile.tree import Node, Scalar
 
 KEYS = tuple(APPLIES_TO)
@@ -34,6 +35,17 @@ def expect(node: Node, type_name: str | None, mistakes: Mistakes) -> bytes | Non
             name, reader = _READERS[key]
             read[name] = mistakes.attempt(partial(reader, mistakes), entry)
     return msgspec.json.encode(read) if read else None
+
+
+def check_certificate(node: Node, task: TaskText, options: bytes | None, mistakes: Mistakes) -> None:
+    """Note that a certificate is expected where none can ever be seen."""
+    entry = values.mapping(node).entries.get("cert_valid_for")
+    if entry is None:
+        return
+    if task.type_name == "tcp_ping" and b'"tls":true' not in (options or b""):
+        mistakes.add(entry.mistake("tcp_ping sees no certificate without TLS; add options: {tls: true}"))
+    if task.text.startswith(b'{"http_ping":"http://') and b'"follow_redirects":true' not in (options or b""):
+        mistakes.add(entry.mistake("http:// has no certificate; want a URL with https://"))
 
 
 def _status(_mistakes: Mistakes, node: Node) -> list[int | str]:

@@ -9,7 +9,7 @@ from typing import Any
 from scheduler import due
 from scheduler.jobfile import matrix, tree, values
 from scheduler.jobfile.agents import Agents
-from scheduler.jobfile.expectations import expect
+from scheduler.jobfile.expectations import check_certificate, expect
 from scheduler.jobfile.keys import ABSENT, KEYS
 from scheduler.jobfile.matrix import fill, has_keys
 from scheduler.jobfile.mistakes import Mistakes, advice
@@ -138,6 +138,8 @@ class Jobs:
         expectations = expect(filled["expect"], type_name, self._mistakes) if "expect" in filled else None
         measuring = options(filled["options"], type_name, self._mistakes) if "options" in filled else None
         target = values.shown_string(filled["target"]) if "target" in filled else None
+        if found is not None and expectations is not None:
+            check_certificate(filled["expect"], found, measuring, self._mistakes)
         if found is None or self._mistakes.count > before:
             return None
         return Cell(

@@ -132,7 +132,8 @@ def one_or_more(node: Node) -> list[Node]:
 def duration(node: Node, least: str, most: str) -> int:
     """The milliseconds of a duration between these two."""
     if isinstance(node, Scalar) and node.kind == "number":
-        raise node.wrong(f"found {node.text} without a unit; want {least} to {most}, such as {node.text}s")
+        example = f"{node.text}s" if node.text.isdecimal() else "10s"
+        raise node.wrong(f"found {node.text} without a unit; want {least} to {most}, such as {example}")
     try:
         return duration_ms(string(node), least, most)
     except NotADuration as e:
