@@ -8,13 +8,11 @@ any other.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, case, func, select, tuple_
+from sqlalchemy import ColumnElement, FromClause, Select, case, func, select, tuple_
 
 from protocol.outcomes import Reason
 from server.store.interface import JobName
 from server.store.tables import agent, job, spec, task, task_result
-
-_OUTCOME = case((task.c.success, 0), (task.c.reason < int(Reason.AGENT_OFFLINE), 1), else_=2)
 
 
 def select_last_ends(cells: Sequence[JobName], most_rows: int) -> Select[Any]:
@@ -27,15 +25,29 @@ def select_last_ends(cells: Sequence[JobName], most_rows: int) -> Select[Any]:
         .limit(most_rows)
         .correlate(job)
     )
-    rank = func.row_number().over(
-        partition_by=(task.c.job_id, task.c.agent_id, _OUTCOME), order_by=(task.c.finished_ms.desc(), task.c.id.desc())
-    )
     ranked = (
-        select(task.c.id, job.c.name, job.c.cell, rank.label("rank"))
+        select(task.c.id, job.c.name, job.c.cell, rank(task))
         .select_from(job.join(task, task.c.id.in_(newest)))
         .where(tuple_(job.c.name, job.c.cell).in_(cells))
         .subquery()
     )
+    return complete(ranked, task, ranked.join(task, task.c.id == ranked.c.id))
+
+
+def rank(rows: FromClause) -> ColumnElement[int]:
+    """The place of each row of ``task`` among those of its cell, agent and outcome, as ``rank``; 1 ended last."""
+    outcome = case((rows.c.success, 0), (rows.c.reason < int(Reason.AGENT_OFFLINE), 1), else_=2)
+    probe = (rows.c.job_id, rows.c.agent_id, outcome)
+    newest_first = (rows.c.finished_ms.desc(), rows.c.id.desc())
+    return func.row_number().over(partition_by=probe, order_by=newest_first).label("rank")
+
+
+def complete(ranked: FromClause, rows: FromClause, source: FromClause) -> Select[Any]:
+    """
+    The columns of ``LastEnd`` of those that ``ranked`` has first, newest first.
+
+    ``rows`` has the columns of ``task``, ``source`` has both.
+    """
     return (
         select(
             ranked.c.name,
@@ -43,19 +55,18 @@ def select_last_ends(cells: Sequence[JobName], most_rows: int) -> Select[Any]:
             agent.c.uuid,
             spec.c.task,
             spec.c.target,
-            task.c.scheduled_ms,
-            task.c.finished_ms,
-            task.c.reason,
-            task.c.latency_ms,
-            task.c.flags,
+            rows.c.scheduled_ms,
+            rows.c.finished_ms,
+            rows.c.reason,
+            rows.c.latency_ms,
+            rows.c.flags,
             task_result.c.detail,
         )
         .select_from(
-            ranked.join(task, task.c.id == ranked.c.id)
-            .join(agent, agent.c.id == task.c.agent_id)
-            .join(spec, spec.c.id == task.c.spec_id)
-            .outerjoin(task_result, task_result.c.task_id == task.c.id)
+            source.join(agent, agent.c.id == rows.c.agent_id)
+            .join(spec, spec.c.id == rows.c.spec_id)
+            .outerjoin(task_result, task_result.c.task_id == rows.c.id)
         )
         .where(ranked.c.rank == 1)
-        .order_by(task.c.finished_ms.desc(), task.c.id.desc())
+        .order_by(rows.c.finished_ms.desc(), rows.c.id.desc())
     )

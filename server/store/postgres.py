@@ -18,11 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from protocol.conditions import Condition, FromCron
 from protocol.errors import StoreFailed
-from server.store.interface import Change
+from server.store.interface import Change, JobName, LastEnd
 from server.store.migrations import MigrationFailed, migrate
 from server.store.postgres_changes import apply
 from server.store.postgres_days import LOCK, Days
 from server.store.postgres_expiry import find_expired
+from server.store.postgres_last_ends import select_last_ends
 from server.store.postgres_queries import chosen_rows, find_among, select_cells, select_tasks
 from server.store.postgres_url import read_url, reason, start_error
 from server.store.queries import size_of
@@ -123,6 +124,11 @@ class PostgresStore(Reading):
     async def expired(self, before_ms: Mapping[str, int], others_before_ms: int | None, most: int) -> list[int]:
         """See ``Store``."""
         return await self._read(lambda connection: find_expired(connection, before_ms, others_before_ms, most))
+
+    async def last_ends(self, cells: Sequence[JobName], most_rows: int) -> list[LastEnd]:
+        """See ``Store``."""
+        query = select_last_ends(cells, most_rows)
+        return await self._read(lambda connection: [LastEnd._make(row) for row in connection.execute(query)])
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -10,6 +10,7 @@ import pytest
 
 from protocol.conditions import Limit
 from protocol.errors import ConfigError, Error, StartError, StoreFailed
+from protocol.outcomes import Reason
 from server.store import open_store, public_url
 from server.store.interface import (
     DeleteIds,
@@ -25,7 +26,7 @@ from server.store.interface import (
 )
 from server.store.postgres import open_postgres
 from server.store.postgres_days import DAY_MS, today
-from tests.contract.stores import AGENTS, TOKEN, finish_row, names, task_row, write
+from tests.contract.stores import AGENTS, JOBS, TOKEN, finish_row, names, task_row, write
 from tests.postgres import PASSWORD, PASSWORD_IN_URL, Cluster, Database, open_cluster
 
 pytestmark = pytest.mark.external("postgres")
@@ -115,6 +116,21 @@ async def test_ids_are_found_and_deleted_in_whatever_day_they_are(database: Data
             assert {row.id for row in await store.select([Limit(99)], among)} == set(among) & days.keys()
         assert await write(store, DeleteIds([1, 3, 5, 99])) == 3
         assert [row.id for row in await store.running()] == [2, 4, 6]
+
+
+async def test_last_ends_are_found_in_whatever_day_they_are(database: Database) -> None:
+    now_ms = today() * DAY_MS
+    async with open_store(database.url) as store:
+        known = await names(store)
+        days = {1: -300, 2: -1, 3: 1, 4: 0}
+        ms = {id_: now_ms + day * DAY_MS for id_, day in days.items()}
+        ends = [finish_row(id_, finished_ms=ms[id_] + 50, stored_ms=ms[id_] + 60) for id_ in days]
+        ends[0] = ends[0]._replace(success=False, reason=int(Reason.TIMEOUT), latency_ms=None)
+        await write(store, InsertTasks([task_row(id_, known, scheduled_ms=ms[id_]) for id_ in days]))
+        await write(store, FinishTasks(ends))
+        for most_rows, found in ((1, [3]), (3, [3]), (4, [3, 1])):
+            assert [end.scheduled_ms for end in await store.last_ends(JOBS, most_rows)] == [ms[id_] for id_ in found]
+    assert len(await database.parts()) == 4
 
 
 async def test_days_that_are_over_and_empty_are_dropped(database: Database) -> None:
