@@ -2,8 +2,12 @@
 
 import asyncio
 import re
+import tracemalloc
+from pathlib import Path
 
 from server.clock import now_ms
+from server.pages.history import History, ProbeKey, Run
+from server.pages.quarters import Ended, Quarters, add_up
 from tests.pages.showcase import job, open_showcase
 from tests.pages.test_pages import states
 from tests.pages.visitor import FAILED, Visitor, news_until, open_visitor, run_once
@@ -50,8 +54,8 @@ async def test_a_restart_forgets_nothing(open_rig: OpenRig) -> None:
         assert [rest(page) for page in after] == [rest(page) for page in before]
 
 
-async def test_a_day_in_the_store_is_a_day_on_the_page(tmp_path_factory: object, tmp_path: object) -> None:
-    async with open_showcase(tmp_path, public_page=True) as rig, open_visitor(rig) as visitor:  # type: ignore[arg-type]
+async def test_a_day_in_the_store_is_a_day_on_the_page(tmp_path: Path) -> None:
+    async with open_showcase(tmp_path, public_page=True) as rig, open_visitor(rig) as visitor:
         await until(visitor, "/jobs/vpn", "agent_offline")
         page = await until(visitor, "/", "vpn: unknown")
         assert list(states(page).items())[:3] == [("api-health", "failing"), ("vpn", "unknown"), ("search", "degraded")]
@@ -129,3 +133,30 @@ async def test_an_agent_that_comes_is_seen_on_the_open_page(rig: Rig) -> None:
         async with rig.agent():
             await news_until(ws, "Connected")
         await news_until(ws, "Away")
+
+
+def test_ten_thousand_probes_fit() -> None:
+    tracemalloc.start()
+    history = History(now_ms=now_ms)
+    for number in range(10_000):
+        probe = history.probe(f"job-{number % 1000}", ProbeKey(AGENT, "ping", f"host-{number}.example"))
+        probe.note(Run(number, None, False, 1.5, 0))
+        probe.quarters.add(number, Ended.OK, 1.5)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 60_000_000
+
+
+def test_a_day_moves_on_and_forgets_its_past() -> None:
+    one, other = Quarters(), Quarters()
+    one.add(1_000, Ended.OK, 2.0, 3)
+    one.add(1_001, Ended.FAILED, None)
+    other.add(1_001, Ended.DEGRADED, 6.0)
+    other.add(900, Ended.OK, 1.0)  # out of sight
+    day = add_up([one, other], 1_001)
+    assert day.worst()[-3:] == [None, Ended.OK, Ended.FAILED]
+    assert day.latencies[-3:] == [None, 2.0, 6.0]
+    assert [day.total(ended) for ended in Ended] == [3, 1, 0, 1]
+    assert day.success_ratio() == 0.8
+    assert add_up([one, other], 1_096).worst()[:2] == [Ended.FAILED, None]
+    assert add_up([one, other], 1_097).success_ratio() is None
