@@ -34,7 +34,8 @@ async def restore(history: History, store: Store, jobs: Sequence[Job]) -> None:
         except Error as e:
             log.warning("the last day of a job is not shown", cron_source=job.declared.name, why=str(e))
         history.restored(job.declared.name)
-    log.info("history restored", jobs=len(jobs))
+    if jobs:
+        log.info("history restored", jobs=len(jobs))
 
 
 async def _restore(history: History, store: Store, job: Job) -> None:
