@@ -11,13 +11,16 @@ from cli.rows import Row, read_rows
 
 _NEWEST = 2_000
 _MOST_ASKED = 200
-_ORDER = {"failed": 0, "unknown": 1, None: 2, "ok": 3}
+_ORDER = {"failed": 0, "unknown": 1, None: 3, "ok": 5}
+_DEGRADED, _IN_MAINTENANCE = 2, 4
+_ROUNDS_AWAY = 3
 
 
 class Standing(Struct, kw_only=True):
     """
-    A job on an agent. ``ended_ms`` is ms since the epoch; it, ``outcome`` and ``latency_ms`` are of the last run,
-    ``reason`` of the last one that was not ok. ``None`` is what is not known.
+    A job on an agent. ``ended_ms``, ms since the epoch, is of the last run; ``outcome``, ``latency_ms``, ``degraded``
+    and ``maintenance`` are of the worst among the last runs of its cells, ``reason`` of the last run that was not ok.
+    ``None`` is what is not known.
     """
 
     job: str
@@ -31,6 +34,22 @@ class Standing(Struct, kw_only=True):
     unknown: int = 0
     reason: str | None = None
     ended_ms: int | None = None
+    degraded: bool = False
+    maintenance: bool = False
+
+    @property
+    def rank(self) -> int:
+        """What is to be looked at first has the least."""
+        if self.maintenance:
+            return _IN_MAINTENANCE
+        return _DEGRADED if self.degraded else _ORDER.get(self.outcome, _ORDER[None])
+
+
+class _Cell(Struct):
+    """The last run of one of a job's tasks on an agent, and how many runs of the others came since."""
+
+    row: Row
+    others_since: int = 0
 
 
 class Board:
@@ -45,6 +64,7 @@ class Board:
         self._agent_uuid = agent_uuid
         self._window_ms = window_ms
         self._standings: dict[tuple[str, str], Standing] = {}
+        self._cells: dict[tuple[str, str], dict[bytes, _Cell]] = {}
 
     @property
     def conditions(self) -> list[object]:
@@ -54,8 +74,11 @@ class Board:
         return [*of_job, *of_agent]
 
     def standings(self) -> list[Standing]:
-        """Failing ones first, then unknown ones, then what has not run, each by job and agent."""
-        return sorted(self._standings.values(), key=lambda one: (_ORDER.get(one.outcome, 2), one.job, one.agent))
+        """
+        Failing ones first, then unknown and degraded ones, what has not run, what is in maintenance, what is ok; each
+        by job and agent.
+        """
+        return sorted(self._standings.values(), key=lambda one: (one.rank, one.job, one.agent))
 
     async def read(self, now_ms: int) -> None:
         """
@@ -101,8 +124,16 @@ class Board:
     def _last(self, row: Row, job: str) -> Standing:
         """The row's standing, of which it is the last run unless a later one is known."""
         one = self._standing(job, row.uuid, row.agent_name)
+        cells = self._cells.setdefault((job, row.uuid), {})
+        task = msgspec.json.encode(row.task_event_type)
+        known = cells.get(task)
+        if known is None or (row.timestamp or 0) >= (known.row.timestamp or 0):
+            _put(cells, task, row)
+            worst = min((cell.row for cell in cells.values()), key=_badness)
+            one.outcome, one.latency_ms = worst.outcome, worst.latency_ms
+            one.degraded, one.maintenance = worst.degraded, worst.maintenance
         if (row.timestamp or 0) >= (one.ended_ms or 0):
-            one.outcome, one.latency_ms, one.ended_ms = row.outcome, row.latency_ms, row.timestamp
+            one.ended_ms = row.timestamp
             one.reason = row.reason or one.reason
         return one
 
@@ -128,3 +159,19 @@ class Board:
             for uuid in job["cron_type"]["agent"][0]
             if self._agent_uuid in (None, uuid)
         }
+
+
+def _put(cells: dict[bytes, _Cell], task: bytes, row: Row) -> None:
+    """Note a cell's last run, and forget cells that have left the job: the others ran again and again without them."""
+    for cell in cells.values():
+        cell.others_since += 1
+    cells[task] = _Cell(row)
+    most = _ROUNDS_AWAY * len(cells)
+    for gone in [key for key, cell in cells.items() if cell.others_since > most]:
+        del cells[gone]
+
+
+def _badness(row: Row) -> tuple[int, int]:
+    """Orders runs: the worst first, and of those the newest."""
+    rank = _DEGRADED if row.degraded else _ORDER.get(row.outcome, _ORDER[None])
+    return rank, -(row.timestamp or 0)

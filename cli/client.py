@@ -14,6 +14,7 @@ from protocol.errors import ConfigError, Error
 from protocol.jsonrpc import call
 
 _CONNECT_S = 5
+_TOO_MANY = 429
 
 
 class ServerUnreachable(Error):
@@ -66,6 +67,10 @@ class Client(Struct, frozen=True):
                 aiohttp.ClientSession(timeout=timeout) as session,
                 session.post(self.url, data=self.frame(method, params), headers=headers) as response,
             ):
+                if response.status == _TOO_MANY:
+                    raise ServerUnreachable(
+                        f"{self.url}: has too many connections (HTTP 429); try again, or raise its --max-connections"
+                    )
                 return result_of(method, await response.read())
         except TimeoutError as e:
             raise ServerUnreachable(f"{self.url}: no answer within {timeout_s:g} s; is the server busy?") from e

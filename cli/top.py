@@ -43,7 +43,7 @@ _COUNT_EVERY_S = 15.0
 _COLUMNS = {"job": 12, "agent": 6, "state": 8, "ms": 6, "p95": 6, "ok": 4, "failed": 6, "unknown": 7, "age": 3}
 """And how narrow they may become; the last one, with the reason, is cut off where there is no room."""
 _NUMBERS = frozenset({"ms", "p95", "ok", "failed", "unknown", "age"})
-_COLOURS = {"ok": "green", "failed": "red", "unknown": "yellow"}
+_COLOURS = {"ok": "green", "failed": "red", "unknown": "yellow", "degraded": "yellow"}
 _FRAME_LINES = 3
 
 
@@ -124,7 +124,7 @@ class _Display:
         standings = self._board.standings()
         room = max(1, console.size.height - _FRAME_LINES)
         table = _table(standings[:room], _now_ms())
-        bad = sum(one.outcome in ("failed", "unknown") for one in standings)
+        bad = sum(one.outcome in ("failed", "unknown") and not one.maintenance for one in standings)
         left = f", {len(standings) - room} more below" if len(standings) > room else ""
         table.title = f"{len(standings)} series, {bad} not ok{left}; counts of {self._window}"
         table.title_justify = "left"
@@ -164,7 +164,7 @@ def _table(standings: Sequence[Standing], now_ms: int) -> Table:
         table.add_row(
             Text(printable(one.job)),
             Text(printable(one.agent)),
-            Text(one.outcome or "none yet", style=_COLOURS.get(one.outcome or "", "dim")),
+            Text(_state(one), style="dim" if one.maintenance else _COLOURS.get(_state(one), "dim")),
             "" if one.latency_ms is None else f"{one.latency_ms:.2f}",
             "" if one.p95_ms is None else f"{one.p95_ms:.2f}",
             str(one.ok),
@@ -174,6 +174,12 @@ def _table(standings: Sequence[Standing], now_ms: int) -> Table:
             Text(one.reason or ""),
         )
     return table
+
+
+def _state(one: Standing) -> str:
+    if one.maintenance:
+        return "maintenance"
+    return "degraded" if one.degraded else one.outcome or "none yet"
 
 
 def _now_ms() -> int:

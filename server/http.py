@@ -80,6 +80,9 @@ class Door:
             return await self._get(request)
         if not is_upgrade and request.method != "POST":
             return _plain(_WRONG_METHOD, 405)
+        page = None if is_upgrade else await self._pages.post(request)
+        if page is not None:
+            return page
         if self._room <= 0:
             self._rpc.count_refused(429)
             return _plain(_TOO_MANY, 429)
@@ -108,9 +111,6 @@ class Door:
     async def _post(self, request: web.Request) -> web.Response:
         if request.path == "/-/reload":
             return await self._reload(request)
-        page = await self._pages.post(request)
-        if page is not None:
-            return page
         if request.headers.get("content-type", "").lower() not in _TYPES:
             return _plain(_WRONG_TYPE, 415)
         if (request.content_length or 0) > REQUEST_LIMIT_BYTES:

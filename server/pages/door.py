@@ -38,6 +38,8 @@ LIVE = "/-/live"
 _HOME = ("/", "/nodeget/rpc")
 _JOBS = "/jobs/"
 _GOODBYE_S = 0.5
+_MOST_WAITING = 100
+"""Rejected logins that wait for their answer, of all addresses; the next one is answered at once."""
 _YEAR_S = 365 * 86_400
 _CRONTAB_READ = Permission("crontab", "read")
 _POLICY = (
@@ -73,6 +75,7 @@ class Pages:
         self._rejections = rejections
         self._server_uuid = server_uuid
         self._is_public = is_public
+        self._waiting = 0
         self._forms: Mapping[str, Callable[[web.Request, dict[str, str]], Awaitable[web.Response]]] = {
             "/-/login": self._log_in,
             "/-/logout": self._log_out,
@@ -176,14 +179,24 @@ class Pages:
             session = await self._logins.open(form.get("credential", "").strip())
             Sight(self._auth, session.token).jobs(self._sources.jobs)
         except RpcError as e:
-            address = request.remote or ""
-            delay_s = self._rejections.delay_s(address)
-            log.warning("login rejected", address=address, why=e.message)
-            await asyncio.sleep(delay_s)
-            return self._landing(request, 403, is_refused=True)
+            return await self._reject(request, e.message)
         response = _see_other(way_back(form.get("back", "/")))
         _remember(request, response, SESSION, session.id, LIFETIME_S)
         return response
+
+    async def _reject(self, request: web.Request, why: str) -> web.Response:
+        """The answer to a wrong credential, which waits; not for ever more of them, nor in the room of calls."""
+        address = request.remote or ""
+        delay_s = self._rejections.delay_s(address)
+        if self._waiting >= _MOST_WAITING:
+            return self._landing(request, 429, is_refused=True)
+        log.warning("login rejected", address=address, why=why)
+        self._waiting += 1
+        try:
+            await asyncio.sleep(delay_s)
+        finally:
+            self._waiting -= 1
+        return self._landing(request, 403, is_refused=True)
 
     async def _log_out(self, request: web.Request, _form: dict[str, str]) -> web.Response:
         self._logins.close(request.cookies.get(SESSION, ""))

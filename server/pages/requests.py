@@ -1,9 +1,12 @@
 """What a request says before anybody has answered it: where it came from, and the form that it brings."""
 
+import asyncio
+
 from aiohttp import web
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FORM_BYTES = 8_192
+_FORM_S = 10
 
 
 def is_own_page(request: web.Request, *, must_say: bool) -> bool:
@@ -22,11 +25,15 @@ def is_own_page(request: web.Request, *, must_say: bool) -> bool:
 
 
 async def read_form(request: web.Request) -> dict[str, str] | None:
-    """The fields of a small form; ``None`` when it is none."""
+    """The fields of a small form; ``None`` when it is none, or does not come."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _FORM or (request.content_length or 0) > _MOST_FORM_BYTES:
         return None
-    form = await request.post()
+    try:
+        async with asyncio.timeout(_FORM_S):
+            form = await request.post()
+    except TimeoutError:
+        return None
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 

@@ -30,9 +30,9 @@ class Scene:
         self.directory = directory
         self.port = port
 
-    async def runs(self, job: str, *latencies: float | None) -> None:
+    async def runs(self, job: str, *latencies: float | None, **members: object) -> None:
         """Runs of a job that end now; ``None`` is a refused connection."""
-        tasks = [new_task(next(TICKS), cron_source=job, agent_name="fra-1") for _ in latencies]
+        tasks = [new_task(next(TICKS), cron_source=job, agent_name="fra-1", **members) for _ in latencies]
         async with open_agent(self.root.http, self.root.url, ROOT, AGENT, BATCHING) as agent:
             await self.root.call("task_create_batch", tasks)
             for task, latency in zip(await agent.tasks(len(tasks)), latencies, strict=True):
@@ -175,6 +175,24 @@ async def test_top_without_a_terminal_prints_once_failing_first(tmp_path: Path) 
         _, text = await scene.say("top", "--once", "-o", "json", "--agent", "fra-1", "--cron-source", "web")
         [standing] = json.loads(text)
         assert (standing["job"], standing["outcome"], standing["ok"], standing["p95_ms"]) == ("web", "ok", 2, 2.5)
+
+
+async def test_top_shows_the_worst_cell_and_what_is_degraded_or_in_maintenance(tmp_path: Path) -> None:
+    async with open_scene(tmp_path) as scene:
+        for host, found in (("bad.example", None), ("a.example", 1.5), ("b.example", 2.5)):
+            await scene.runs("web", found, task_type={"ping": host})
+        await scene.runs("resting", None, in_maintenance=True)
+        await scene.runs("slow", 900, expect={"latency": {"warn_ms": 5}})
+        await scene.runs("fine", 1.5)
+        _, text = await scene.say("top", "--once", "-o", "json")
+        assert [(one["job"], one["outcome"], one["degraded"], one["maintenance"]) for one in json.loads(text)] == [
+            ("web", "failed", False, False),
+            ("slow", "ok", True, False),
+            ("resting", "failed", False, True),
+            ("fine", "ok", False, False),
+        ]
+        _, table = await scene.say("top")
+        assert [line.split()[2] for line in table.splitlines()[1:]] == ["failed", "degraded", "maintenance", "ok"]
 
 
 async def test_top_on_a_terminal_follows_results_and_resizes_and_ends_by_ctrl_c(tmp_path: Path) -> None:

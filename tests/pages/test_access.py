@@ -64,6 +64,24 @@ async def test_wrong_credentials_are_slowed_down(open_rig: OpenRig) -> None:
         assert (await visitor.log_in())[0] == 200
 
 
+async def test_wrong_credentials_that_wait_take_no_room_from_others(open_rig: OpenRig) -> None:
+    async with (
+        open_rig(rejection_delay_s=30, max_connections=1) as rig,
+        open_visitor(rig, None) as visitor,
+        open_visitor(rig, None) as other,
+        asyncio.timeout(20),
+        asyncio.TaskGroup() as group,
+    ):
+        many = [group.create_task(who.log_in("rootkey:wrong")) for who in (visitor, other) for _ in range(60)]
+        done = set()
+        while len(done) < 20:
+            done, waiting = await asyncio.wait(many, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
+        assert {task.result()[0] for task in done} == {429}
+        assert await rig.root.call("nodeget-server_hello")
+        for task in waiting:
+            task.cancel()
+
+
 async def test_a_form_of_another_site_does_nothing(rig: Rig) -> None:
     async with open_visitor(rig, None) as visitor:
         for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):

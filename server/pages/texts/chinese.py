@@ -38,6 +38,7 @@ CHINESE = Texts(
     job="任务",
     last_day="最近 24 小时",
     latency="延迟",
+    mean_latency="平均延迟",
     last_run="最近一次",
     agent="节点",
     target="目标",

@@ -38,6 +38,7 @@ ENGLISH = Texts(
     job="Job",
     last_day="Last 24 hours",
     latency="Latency",
+    mean_latency="Mean latency",
     last_run="Last run",
     agent="Agent",
     target="Target",

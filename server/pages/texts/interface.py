@@ -51,6 +51,7 @@ class Texts(Struct, frozen=True, kw_only=True):
     job: str
     last_day: str
     latency: str
+    mean_latency: str
     last_run: str
     agent: str
     target: str
