@@ -6,9 +6,11 @@ The value is looked for by a word that survives every escaping.
 
 import asyncio
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from tests.fakes import Caller
@@ -92,6 +94,19 @@ async def everything_said(root: Caller) -> dict[str, str]:
     return said
 
 
+async def pages_for_root(url: str, jobs: Iterable[str]) -> dict[str, str]:
+    """What the status page shows to whoever may see all."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+        async with browser.post(f"{url}/-/login", data={"credential": ROOT, "back": "/"}) as response:
+            assert "echo" in await response.text()
+        said = {}
+        for path in ("/", "/agents", "/gaps", *(f"/jobs/{job}" for job in jobs), "/-/latency?job=echo"):
+            async with browser.get(url + path) as response:
+                assert response.status == 200
+                said[f"page {path}"] = await response.text()
+    return said
+
+
 async def test_a_secret_shows_nowhere(tmp_path: Path) -> None:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", echo)
@@ -115,6 +130,8 @@ async def test_a_secret_shows_nowhere(tmp_path: Path) -> None:
             assert "${file:secret.txt}" in json.dumps(bodies)
             assert "${env:QUERY}" in json.dumps(bodies)
             shown |= await everything_said(site.root)
+            shown |= await pages_for_root(site.url, names)
+            assert "${env:LABEL}" in shown["page /jobs/echo"]
             environment = {"directory": tmp_path, "CRONPROBE_TOKEN": ROOT, **SECRETS}
             there = ("--server", site.url)
             changed = tmp_path / "jobs" / "changed.yaml"
