@@ -95,7 +95,7 @@ class PostgresStore(Reading):
             await raw.execute("BEGIN")
             answers = await apply(connection, raw, changes)
             await raw.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # cancelled, too: nobody knows what of it arrived, so the connection goes with it
             raw.terminate()
             await connection.invalidate()
             raise
